@@ -1,0 +1,1 @@
+//! Legacy sources to staged tables.

@@ -1,0 +1,1 @@
+//! FHIR R4: packages, definitions, and resources read with exact digits.

@@ -1,0 +1,1 @@
+//! Resources to the target, exactly once.

@@ -1,0 +1,1 @@
+//! Mapping files to plans, staged tables to resources.

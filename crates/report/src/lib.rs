@@ -1,0 +1,1 @@
+//! The run folder to the safety officer's report.

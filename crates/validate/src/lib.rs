@@ -1,0 +1,1 @@
+//! Resources to issues, holds and the honesty ledger.
