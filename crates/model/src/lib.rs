@@ -11,6 +11,7 @@
 //! | ids made from source keys | [`id`] |
 //! | what a staged table looks like | [`schema`] |
 //! | NHS numbers | [`nhs_number`] |
+//! | the YAML that people write, as a tree with spans | [`yaml`] |
 //! | values that must not be printed, and how they may be described | [`sensitive`], [`shape`] |
 
 pub mod id;
@@ -21,6 +22,7 @@ pub mod schema;
 pub mod sensitive;
 pub mod shape;
 pub mod stage;
+pub mod yaml;
 
 pub use id::{IdNamespace, ResourceId};
 pub use issue::{Action, Issue, IssueDoc, Severity};
