@@ -11,6 +11,8 @@
 //! | what a finished stage says of itself, and the proof that nothing was altered | [`manifest`] |
 //! | staged tables (Parquet) | [`staged`] |
 //! | resources (NDJSON, zstd) | [`parts`] |
+//! | type and id of a resource, without parsing it | [`line`] |
+//! | the keys of one part | [`keys_by_part`] |
 //! | issues, rows, keys, refs, links, candidates, holds (Parquet) | [`records`] |
 //! | the three ledgers | [`ledger`] |
 //! | the hash-chained audit log | [`audit`] |
@@ -22,7 +24,9 @@ pub mod context;
 pub mod digest;
 pub mod error;
 pub mod folder;
+pub mod keys_by_part;
 pub mod ledger;
+pub mod line;
 pub mod manifest;
 pub mod parts;
 pub mod records;

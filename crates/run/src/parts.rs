@@ -45,6 +45,11 @@ impl PartWriter {
         Ok(Self { folder, current: None, n_parts: 0, n_resources: 0 })
     }
 
+    /// Writes one part anew under its own number, for a stage that changes some parts and takes over the others.
+    pub fn replacing(stage: &StageFolder, resource_type: &str, part: u32) -> Result<Self, RunError> {
+        Ok(Self { n_parts: part, ..Self::new(stage, resource_type)? })
+    }
+
     /// Writes one resource: its JSON without a line end.
     pub fn write(&mut self, resource: &[u8]) -> Result<PartPlace, RunError> {
         if self.current.is_none() {
@@ -88,6 +93,11 @@ impl PartWriter {
 /// The file name of a part.
 pub fn part_name(part: u32) -> String {
     format!("part-{part:04}.ndjson.zst")
+}
+
+/// The number in the file name of a part; `None` for a name that [`part_name`] does not give.
+pub fn part_number(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.strip_prefix("part-")?.strip_suffix(".ndjson.zst")?.parse().ok()
 }
 
 /// The resource types that a stage wrote, sorted.

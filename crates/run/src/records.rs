@@ -342,6 +342,49 @@ record!(
     }
 );
 
+/// A person's id, as it was given to this run's Patient; kept in `state/` so that no later run renames the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PersonRecord {
+    pub person_id: ResourceId,
+    /// How many mapped Patients the person is made of.
+    pub n_records: u32,
+}
+
+record!(
+    /// The columns of `persons.parquet`.
+    PersonRecord, PersonColumns, "persons.parquet", {
+        person_id: ResourceId => "person_id",
+        n_records: u32 => "n_records",
+    }
+);
+
+/// Where a delivered resource came from and what the target calls it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CrosswalkRecord {
+    pub resource_type: String,
+    pub id: ResourceId,
+    /// The id at the target; our own where the target takes it over.
+    pub target_id: String,
+    /// The version that the target gave it, where it gives one.
+    pub version: Option<String>,
+    /// `<organisation>/<system>/<table>`.
+    pub table: String,
+    /// From 1; of a group, its first row.
+    pub row_no: u64,
+}
+
+record!(
+    /// The columns of `crosswalk.parquet`.
+    CrosswalkRecord, CrosswalkColumns, "crosswalk.parquet", {
+        resource_type: String => "type",
+        id: ResourceId => "id",
+        target_id: String => "target_id",
+        version: Option<String> => "version",
+        table: String => "table",
+        row_no: u64 => "row_no",
+    }
+);
+
 /// A resource that is not delivered, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HoldRecord {
