@@ -1,0 +1,350 @@
+//! What a type, resource or profile looks like: its elements in snapshot order, with their rules.
+
+use serde::{Deserialize, Serialize};
+
+/// One StructureDefinition: a data type, a resource, an extension or a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Structure {
+    /// Canonical URL, without version.
+    pub url: String,
+    /// Business version, for `url|version`.
+    pub version: Option<String>,
+    /// Computer name, such as `UKCorePatient`.
+    pub name: String,
+    /// The type that is described or constrained, such as `Patient`.
+    pub type_name: String,
+    /// What kind of type it is.
+    pub kind: StructureKind,
+    /// Whether no instance may be of just this type.
+    pub is_abstract: bool,
+    /// Canonical URL of the structure that this one builds on.
+    pub base: Option<String>,
+    /// Whether it makes a new type or constrains one.
+    pub derivation: Derivation,
+    /// Where an extension may stand; empty for anything else.
+    pub contexts: Vec<Context>,
+    /// The snapshot in its order, `[0]` being the root. Empty where the package has only a differential.
+    pub elements: Vec<Element>,
+    /// The differential in its order, kept only where there is no snapshot.
+    pub differential: Vec<DifferentialElement>,
+}
+
+/// What kind of type a structure describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StructureKind {
+    /// A primitive data type, such as `date`.
+    Primitive,
+    /// A complex data type, such as `HumanName`, or an extension.
+    Complex,
+    /// A resource.
+    Resource,
+    /// A logical model.
+    Logical,
+}
+
+/// How a structure relates to its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Derivation {
+    /// It has no base: `Element`, `Resource`.
+    None,
+    /// It makes a new type.
+    Specialization,
+    /// It is a profile.
+    Constraint,
+}
+
+/// Where an extension may stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// `element`, `extension` or `fhirpath`.
+    pub kind: String,
+    /// The path, URL or expression.
+    pub expression: String,
+}
+
+/// One element of a differential: what it is called, and its JSON for [`Element::overlay`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferentialElement {
+    /// `ElementDefinition.id`; empty where it has none.
+    pub id: String,
+    /// `ElementDefinition.path`.
+    pub path: String,
+    /// `ElementDefinition.sliceName`.
+    pub slice_name: Option<String>,
+    /// The ElementDefinition as written.
+    pub json: Vec<u8>,
+}
+
+/// One ElementDefinition of a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Element {
+    /// Unique within the structure, slices included: `Patient.identifier:nhsNumber.system`.
+    pub id: String,
+    /// The path: `Patient.identifier.system`.
+    pub path: String,
+    /// The last step of the path; `value[x]` for a choice.
+    pub name: String,
+    /// What it is, in a few words of English.
+    pub short: String,
+    /// At least so many.
+    pub min: u32,
+    /// At most so many.
+    pub max: Max,
+    /// Path of the element in the base definition, such as `Resource.id` for `Patient.id`.
+    pub base_path: String,
+    /// Whether the base definition lets it repeat, and so whether JSON writes an array, whatever `max` a profile gives.
+    pub base_max: Max,
+    /// The types it may have; empty for a content reference and for the root of a base type.
+    pub types: Vec<TypeRef>,
+    /// Path in the same structure whose children are also this one's, such as `Questionnaire.item`.
+    pub content_reference: Option<String>,
+    /// The exact value it must have.
+    pub fixed: Option<FixedValue>,
+    /// What its value must at least contain.
+    pub pattern: Option<FixedValue>,
+    /// The smallest value allowed.
+    pub min_value: Option<FixedValue>,
+    /// The largest value allowed.
+    pub max_value: Option<FixedValue>,
+    /// The longest text allowed, in characters.
+    pub max_length: Option<u32>,
+    /// The value set its codes come from.
+    pub binding: Option<Binding>,
+    /// FHIRPath rules.
+    pub constraints: Vec<Constraint>,
+    /// Keys of constraints, elsewhere, that concern it.
+    pub conditions: Vec<String>,
+    /// The name of the slice that it defines.
+    pub slice_name: Option<String>,
+    /// How its repetitions are sliced.
+    pub slicing: Option<Slicing>,
+    /// Whether it can change the meaning of what holds it.
+    pub is_modifier: bool,
+    /// Whether the profile asks systems to support it.
+    pub must_support: bool,
+    /// Whether it belongs to the summary.
+    pub is_summary: bool,
+    /// Whether XML writes it as an attribute.
+    pub is_xml_attribute: bool,
+}
+
+/// How often an element may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Max {
+    /// `*`
+    Many,
+    /// A number.
+    Count(u32),
+}
+
+impl Default for Max {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
+impl Max {
+    /// Whether so many are allowed.
+    pub fn allows(self, count: usize) -> bool {
+        match self {
+            Self::Many => true,
+            Self::Count(max) => count <= max as usize,
+        }
+    }
+
+    /// Whether more than one is allowed.
+    pub fn is_list(self) -> bool {
+        self != Self::Count(0) && self != Self::Count(1)
+    }
+}
+
+/// A type that an element may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeRef {
+    /// FHIR type name: `HumanName`, `string`; never a `http://hl7.org/fhirpath/…` URL.
+    pub code: String,
+    /// Profiles of which the value must meet one.
+    pub profiles: Vec<String>,
+    /// For references: profiles of which the target must meet one.
+    pub target_profiles: Vec<String>,
+    /// For references to contained or bundled resources: `contained`, `referenced`, `bundled`; empty: any.
+    pub aggregation: Vec<String>,
+}
+
+/// A value given by a definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedValue {
+    /// FHIR type name, such as `code` or `CodeableConcept`.
+    pub type_name: String,
+    /// The value as JSON bytes as written, quotes included.
+    pub json: Vec<u8>,
+}
+
+/// Where an element's codes come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// How binding the value set is.
+    pub strength: BindingStrength,
+    /// Canonical URL of the value set, with `|version` where written.
+    pub value_set: Option<String>,
+    /// The value set that holds even where the binding is weaker (extension `elementdefinition-maxValueSet`).
+    pub max_value_set: Option<String>,
+}
+
+/// How binding a value set is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BindingStrength {
+    /// Shown as an example.
+    Example,
+    /// Encouraged.
+    Preferred,
+    /// To be used where a concept fits.
+    Extensible,
+    /// Always.
+    Required,
+}
+
+/// A FHIRPath rule on an element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// Its key, such as `pat-1`.
+    pub key: String,
+    /// Whether breaking it is an error.
+    pub severity: ConstraintSeverity,
+    /// What it asks, in English.
+    pub human: String,
+    /// FHIRPath; absent where only words (or XPath) exist.
+    pub expression: Option<String>,
+    /// Canonical URL of the structure that introduced it.
+    pub source: Option<String>,
+    /// Whether it is a best practice rather than a rule (extension `elementdefinition-bestpractice`).
+    pub is_best_practice: bool,
+}
+
+/// How grave it is to break a constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConstraintSeverity {
+    /// An error.
+    Error,
+    /// A warning.
+    Warning,
+}
+
+/// How repetitions of an element are told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slicing {
+    /// What tells them apart.
+    pub discriminators: Vec<Discriminator>,
+    /// Whether others may stand beside the slices.
+    pub rules: SlicingRules,
+    /// Whether the slices stand in order.
+    pub ordered: bool,
+}
+
+/// What tells slices apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discriminator {
+    /// How: by value, existence, pattern, type or profile.
+    pub kind: DiscriminatorKind,
+    /// Where: a restricted FHIRPath.
+    pub path: String,
+}
+
+/// The ways to tell slices apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiscriminatorKind {
+    /// By a value.
+    Value,
+    /// By whether an element is there.
+    Exists,
+    /// By a pattern.
+    Pattern,
+    /// By a type.
+    Type,
+    /// By the profile that is met.
+    Profile,
+}
+
+/// Whether others may stand beside the slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SlicingRules {
+    /// No.
+    Closed,
+    /// Yes.
+    Open,
+    /// Only after the slices.
+    OpenAtEnd,
+}
+
+impl Structure {
+    /// The element at a path (`Patient.contact.name`, `Observation.value[x]`); of sliced ones the unsliced first.
+    pub fn element(&self, path: &str) -> Option<&Element> {
+        self.position(path).map(|at| &self.elements[at])
+    }
+
+    /// The direct children of the element at a path inside this structure, slices included, in snapshot order.
+    ///
+    /// Nothing where the children are in the element's type or behind a content reference: [`super::Definitions::child`] goes there.
+    pub fn children(&self, path: &str) -> impl Iterator<Item = &Element> {
+        let start = self.position(path).unwrap_or(self.elements.len());
+        self.children_at(start)
+    }
+
+    /// The direct children of the element at an index of `elements`: for slices, where paths repeat.
+    pub fn children_at(&self, index: usize) -> impl Iterator<Item = &Element> {
+        let parent = self.elements.get(index).map_or("", |element| element.path.as_str());
+        self.elements
+            .iter()
+            .skip(index + 1)
+            .map_while(move |element| Some((element, below(&element.path, parent)?)))
+            .filter(|(_, rest)| !rest.contains('.'))
+            .map(|(element, _)| element)
+    }
+
+    /// The root element; absent where there is no snapshot.
+    pub fn root(&self) -> Option<&Element> {
+        self.elements.first()
+    }
+
+    /// Whether it is a profile (or extension) rather than a type.
+    pub fn is_profile(&self) -> bool {
+        self.derivation == Derivation::Constraint
+    }
+
+    fn position(&self, path: &str) -> Option<usize> {
+        self.elements.iter().position(|element| element.path == path)
+    }
+}
+
+impl Element {
+    /// Whether it is a choice of types, such as `value[x]`.
+    pub fn is_choice(&self) -> bool {
+        self.name.ends_with("[x]")
+    }
+
+    /// Whether JSON writes it as an array.
+    pub fn is_array(&self) -> bool {
+        self.base_max.is_list()
+    }
+
+    /// The type that a JSON member name stands for: `valueQuantity` of `value[x]` is `Quantity`.
+    ///
+    /// `None` where the name is not this element's. For an element that is no choice: its type, empty for a content reference.
+    pub fn type_for(&self, json_name: &str) -> Option<&str> {
+        if let Some(stem) = self.name.strip_suffix("[x]") {
+            let suffix = json_name.strip_prefix(stem)?;
+            return self.types.iter().map(|of| of.code.as_str()).find(|code| is_capitalised(suffix, code));
+        }
+        (self.name == json_name).then(|| self.types.first().map_or("", |of| of.code.as_str()))
+    }
+}
+
+/// What of a path stands below another: `name.given` of `Patient.name.given` below `Patient`.
+fn below<'p>(path: &'p str, parent: &str) -> Option<&'p str> {
+    path.strip_prefix(parent)?.strip_prefix('.')
+}
+
+fn is_capitalised(suffix: &str, code: &str) -> bool {
+    let (Some(first), Some(code_first)) = (suffix.bytes().next(), code.bytes().next()) else { return false };
+    first == code_first.to_ascii_uppercase() && suffix.as_bytes()[1..] == code.as_bytes()[1..]
+}

@@ -1,0 +1,284 @@
+//! A JSON resource as a flat tree over its own bytes: order, digits and positions are kept, duplicate keys are seen.
+//!
+//! Values are found by offset in the text; a string is copied only where an escape must be decoded.
+//! One allocation holds all nodes, and [`Resource::parse_json_into`] uses it again for the next resource.
+
+mod parse;
+
+use std::fmt;
+
+/// The deepest nesting that is read; deeper input is refused before it can exhaust anything.
+pub const DEPTH_LIMIT: usize = 100;
+
+/// What a JSON value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeKind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number, its digits as written.
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// Why bytes are not JSON, and where. The message never shows a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column} (byte {offset}): {what}")]
+pub struct SyntaxError {
+    /// Bytes before the fault.
+    pub offset: usize,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, in words.
+    pub what: &'static str,
+}
+
+/// Something that JSON allows and FHIR does not; the resource was read all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonFault {
+    /// Bytes before the fault.
+    pub offset: usize,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub kind: JsonFaultKind,
+}
+
+/// The kinds of [`JsonFault`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonFaultKind {
+    /// A key that its object already has; `get` gives the first.
+    DuplicateKey,
+}
+
+impl fmt::Display for JsonFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            JsonFaultKind::DuplicateKey => "the object already has a member of this name",
+        };
+        write!(f, "line {}, column {} (byte {}): {what}", self.line, self.column, self.offset)
+    }
+}
+
+/// One JSON document, read.
+///
+/// A new one holds `null`. `Debug` shows sizes only, since a resource is patient data.
+#[derive(Clone)]
+pub struct Resource {
+    /// The document as written.
+    text: String,
+    /// Decoded texts of strings and keys that had escapes.
+    decoded: String,
+    /// Nodes in written order; a container comes before what it holds.
+    slots: Vec<Slot>,
+    faults: Vec<JsonFault>,
+    scratch: parse::Scratch,
+}
+
+/// One value: where it stands, where its text is, where the next one after it (and all it holds) is.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    start: u32,
+    end: u32,
+    text: Span,
+    key: Span,
+    next: u32,
+    kind: NodeKind,
+}
+
+/// A text, either in the document or among the decoded ones (top bit of `end`).
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+const DECODED: u32 = 1 << 31;
+
+impl Default for Resource {
+    fn default() -> Self {
+        let mut resource = Self {
+            text: String::new(),
+            decoded: String::new(),
+            slots: Vec::new(),
+            faults: Vec::new(),
+            scratch: parse::Scratch::default(),
+        };
+        resource.clear();
+        resource
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resource({} bytes, {} nodes)", self.text.len(), self.slots.len())
+    }
+}
+
+impl Resource {
+    /// Reads one JSON document (RFC 8259, UTF-8, no byte order mark).
+    pub fn parse_json(bytes: &[u8]) -> Result<Self, SyntaxError> {
+        let mut resource = Self::default();
+        resource.parse_json_into(bytes)?;
+        Ok(resource)
+    }
+
+    /// Reads one JSON document into this one, using its allocations again. After an error it holds `null`.
+    pub fn parse_json_into(&mut self, bytes: &[u8]) -> Result<(), SyntaxError> {
+        let read = parse::parse(self, bytes);
+        if read.is_err() {
+            self.clear();
+        }
+        read
+    }
+
+    /// What JSON allows and FHIR does not, in written order.
+    pub fn faults(&self) -> &[JsonFault] {
+        &self.faults
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Node<'_> {
+        Node { resource: self, index: 0 }
+    }
+
+    /// The bytes as they were read.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The line and column (both from 1, the column in characters) of a byte offset.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        parse::position(self.text.as_bytes(), offset)
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.text.push_str("null");
+        self.decoded.clear();
+        self.faults.clear();
+        self.slots.clear();
+        self.slots.push(Slot {
+            start: 0,
+            end: 4,
+            text: Span::default(),
+            key: Span::default(),
+            next: 1,
+            kind: NodeKind::Null,
+        });
+    }
+
+    fn text_of(&self, span: Span) -> &str {
+        if span.end & DECODED == 0 {
+            &self.text[span.start as usize..span.end as usize]
+        } else {
+            &self.decoded[span.start as usize..(span.end & !DECODED) as usize]
+        }
+    }
+}
+
+/// One value inside a [`Resource`].
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    resource: &'a Resource,
+    index: u32,
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({:?} at byte {})", self.kind(), self.offset())
+    }
+}
+
+impl<'a> Node<'a> {
+    /// What the value is.
+    pub fn kind(self) -> NodeKind {
+        self.slot().kind
+    }
+
+    /// The member of an object by its name; the first where a name is written twice.
+    pub fn get(self, name: &str) -> Option<Node<'a>> {
+        self.members().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The text of a string member: `get(name)` and [`Node::as_str`] in one.
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        self.get(name)?.as_str()
+    }
+
+    /// The members of an object in written order; nothing for any other value.
+    pub fn members(self) -> impl Iterator<Item = (&'a str, Node<'a>)> + use<'a> {
+        self.held(NodeKind::Object).map(|node| (node.resource.text_of(node.slot().key), node))
+    }
+
+    /// The items of an array in written order; nothing for any other value.
+    pub fn items(self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        self.held(NodeKind::Array)
+    }
+
+    /// The text of a string, escapes decoded.
+    pub fn as_str(self) -> Option<&'a str> {
+        (self.kind() == NodeKind::String).then(|| self.resource.text_of(self.slot().text))
+    }
+
+    /// The digits of a number as written.
+    pub fn number_text(self) -> Option<&'a str> {
+        (self.kind() == NodeKind::Number).then(|| self.as_written())
+    }
+
+    /// The value of `true` and `false`.
+    pub fn as_bool(self) -> Option<bool> {
+        (self.kind() == NodeKind::Bool).then(|| self.as_written() == "true")
+    }
+
+    /// Whether the value is `null`.
+    pub fn is_null(self) -> bool {
+        self.kind() == NodeKind::Null
+    }
+
+    /// The value as written, with its quotes, brackets and the white space inside.
+    pub fn raw(self) -> &'a [u8] {
+        self.as_written().as_bytes()
+    }
+
+    /// Bytes before the value in the document.
+    pub fn offset(self) -> usize {
+        self.slot().start as usize
+    }
+
+    /// The identity of the node inside its resource: equal addresses are the same node. Rises in written order.
+    pub fn address(self) -> usize {
+        self.index as usize
+    }
+
+    fn slot(self) -> &'a Slot {
+        &self.resource.slots[self.index as usize]
+    }
+
+    fn as_written(self) -> &'a str {
+        let slot = self.slot();
+        &self.resource.text[slot.start as usize..slot.end as usize]
+    }
+
+    fn held(self, kind: NodeKind) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let slot = self.slot();
+        let (mut index, end) = if slot.kind == kind { (self.index + 1, slot.next) } else { (0, 0) };
+        std::iter::from_fn(move || {
+            (index < end).then(|| {
+                let node = Node { resource: self.resource, index };
+                index = node.slot().next;
+                node
+            })
+        })
+    }
+}
