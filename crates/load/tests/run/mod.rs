@@ -1,5 +1,7 @@
 //! A run folder with finished stages link and validate, written by hand with the run crate's own writers.
 
+#![allow(clippy::unwrap_used, reason = "a test's own fixture")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
