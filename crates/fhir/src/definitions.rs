@@ -1,24 +1,48 @@
 //! The definitions of R4 and of the packages loaded beside it: structures, value sets, code systems.
 //!
-//! In: packages of a [`PackageCache`]. Out: answers by URL, by type name and by code.
+//! In: packages of a [`PackageCache`], or given by path. Out: answers by URL, by type name and by code.
 //! A package is parsed once and kept as a compiled pack on disk; what is not asked for is not decoded.
+//!
+//! | what you want to find | module |
+//! |---|---|
+//! | structures and elements | `structure`, read by `element_reader` |
+//! | value sets and code systems | `terminology`, read by `terminology_reader` |
+//! | whether a code belongs to a value set | `membership` |
+//! | languages, mime types, currencies, countries | `external` |
+//! | the child of an element by its JSON name | `navigation` |
+//! | the compiled pack | `pack` |
 
+mod element_reader;
+mod external;
+mod membership;
+mod navigation;
+mod pack;
 mod structure;
 mod terminology;
+mod terminology_reader;
 
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+pub use navigation::ChildElement;
 pub use structure::*;
 pub use terminology::*;
 
-use crate::package::{PackageCache, PackageId};
+use crate::package::{PackageCache, PackageError, PackageId, PackageSource};
+use crate::resource::SyntaxError;
+use pack::{Head, Pack, StructureHead};
 
 /// A package that was loaded: its id and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedPackage {
-    /// Name and version.
-    pub id: PackageId,
+    /// `name@version`, or the path of a package that was given by path.
+    pub id: String,
+    /// Name and version; absent for a package that was given by path.
+    pub package: Option<PackageId>,
     /// SHA-256 over its files, hexadecimal.
     pub sha256: String,
-    /// Where its files came from, where that is recorded.
+    /// Where its files came from, where that is known.
     pub origin: Option<String>,
 }
 
@@ -34,7 +58,7 @@ pub enum Membership {
 }
 
 /// Why it cannot be said whether a code belongs to a value set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum WhyUnknown {
     /// The value set, or one that it imports, is in no loaded package.
     #[error("the value set, or one that it builds on, is in no loaded package")]
@@ -58,66 +82,159 @@ pub enum WhyUnknown {
 pub enum DefinitionsError {
     /// A package is absent or altered.
     #[error(transparent)]
-    Package(#[from] crate::package::PackageError),
+    Package(#[from] PackageError),
+    /// A definition file is not JSON.
+    #[error("the definition file {} is not JSON; nothing was loaded", file.display())]
+    NotJson {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        #[source]
+        source: SyntaxError,
+    },
 }
 
 /// Everything loaded, ready to be asked; shared by reference between threads.
 #[derive(Debug, Default)]
 pub struct Definitions {
     packages: Vec<LoadedPackage>,
-    structures: Vec<Structure>,
+    packs: Vec<Pack>,
+    structures: Vec<Entry<Structure>>,
+    value_sets: Vec<Entry<ValueSet>>,
+    code_systems: Vec<Entry<CodeSystem>>,
+    raw: Vec<Entry<()>>,
+    structures_by_url: HashMap<String, Vec<usize>>,
+    structures_by_type: HashMap<String, usize>,
+    value_sets_by_url: HashMap<String, Vec<usize>>,
+    code_systems_by_url: HashMap<String, Vec<usize>>,
+    raw_by_url: HashMap<String, Vec<usize>>,
+    resource_types: BTreeSet<String>,
 }
 
-/// A child element found by its JSON name, and where it is defined.
-#[derive(Debug, Clone, Copy)]
-pub struct ChildElement<'d> {
-    /// The element.
-    pub element: &'d Element,
-    /// The structure that has it: to go on below, pass it with `element.path` and `type_code`.
-    pub structure: &'d Structure,
-    /// Its concrete type: `Quantity` for `valueQuantity`.
-    pub type_code: &'d str,
+/// One definition: where it is, and itself once it was asked for.
+#[derive(Debug)]
+struct Entry<T> {
+    version: Option<String>,
+    /// The pack and the place in it; absent for one that was added decoded.
+    place: Option<(usize, Head)>,
+    decoded: OnceLock<T>,
+}
+
+impl<T> Entry<T> {
+    fn packed(pack: usize, head: &Head) -> Self {
+        Self { version: head.version.clone(), place: Some((pack, head.clone())), decoded: OnceLock::new() }
+    }
+
+    fn get(&self, packs: &[Pack], decode: impl FnOnce(&Pack, &Head) -> T) -> &T {
+        self.decoded.get_or_init(|| {
+            let (pack, head) = self.place.as_ref().expect("what was added decoded is never decoded again");
+            decode(&packs[*pack], head)
+        })
+    }
 }
 
 impl Definitions {
-    /// Loads packages from the cache; the order given decides which wins where two define the same URL: the first.
+    /// Loads packages from the cache. Where two define the same URL, the package that stands first wins.
     pub fn load(cache: &PackageCache, packages: &[PackageId]) -> Result<Self, DefinitionsError> {
+        Self::load_with(cache, packages, &[])
+    }
+
+    /// Loads packages from the cache and packages given by path. Where two define the same URL, what was given by path wins,
+    /// in its order, then the cached packages in theirs.
+    ///
+    /// Files in XML must have been turned into JSON by the caller.
+    pub fn load_with(
+        cache: &PackageCache,
+        packages: &[PackageId],
+        sources: &[PackageSource],
+    ) -> Result<Self, DefinitionsError> {
         let mut loaded = Self::default();
+        for source in sources {
+            let pack = Pack::of_source(source)?;
+            loaded.take(source.path.display().to_string(), None, pack);
+        }
         for id in packages {
-            let sha256 = cache.content_hash(id)?;
-            loaded.packages.push(LoadedPackage { id: id.clone(), sha256, origin: None });
+            let pack = Pack::of_package(cache, id)?;
+            loaded.take(id.to_string(), Some(id.clone()), pack);
         }
         Ok(loaded)
     }
 
-    /// The packages loaded, in the order given.
+    /// Adds a structure, or puts it in the place of the one with its URL and version: for snapshots made from differentials.
+    pub fn add_structure(&mut self, structure: Structure) {
+        let at = self.structures.len();
+        let known = self.structures_by_url.entry(structure.url.clone()).or_default();
+        let replaced = known.iter().position(|known| self.structures[*known].version == structure.version);
+        let before = replaced.map(|position| std::mem::replace(&mut known[position], at));
+        if before.is_none() {
+            known.push(at);
+        }
+        let head = StructureHead::of(&structure);
+        if let Some(by_type) = self.structures_by_type.get_mut(&structure.type_name)
+            && Some(*by_type) == before
+        {
+            *by_type = at;
+        }
+        self.index_type(&head, at);
+        self.structures.push(Entry {
+            version: structure.version.clone(),
+            place: None,
+            decoded: OnceLock::from(structure),
+        });
+    }
+
+    /// The packages loaded, in the order in which they win.
     pub fn packages(&self) -> &[LoadedPackage] {
         &self.packages
     }
 
     /// A structure by type name (`Patient`, `HumanName`) or canonical URL, with or without `|version`.
     pub fn structure(&self, url_or_type: &str) -> Option<&Structure> {
-        self.structures.iter().find(|structure| structure.url == url_or_type)
+        let at = match self.structures_by_type.get(url_or_type) {
+            Some(at) => *at,
+            None => find(&self.structures_by_url, &self.structures, url_or_type)?,
+        };
+        Some(self.structure_at(at))
+    }
+
+    /// Every structure loaded, in the order of the packages; this decodes them all.
+    pub fn structures(&self) -> impl Iterator<Item = &Structure> {
+        // One that was replaced is no longer reachable by its URL.
+        let mut reachable: Vec<usize> = self.structures_by_url.values().flatten().copied().collect();
+        reachable.sort_unstable();
+        reachable.into_iter().map(|at| self.structure_at(at))
     }
 
     /// The names of the concrete resource types, sorted.
     pub fn resource_types(&self) -> impl Iterator<Item = &str> {
-        self.structures.iter().map(|structure| structure.type_name.as_str())
+        self.resource_types.iter().map(String::as_str)
+    }
+
+    /// Whether a name is that of a concrete resource type.
+    pub fn is_resource_type(&self, name: &str) -> bool {
+        self.resource_types.contains(name)
     }
 
     /// A value set by canonical URL, with or without `|version`.
-    pub fn value_set(&self, _canonical: &str) -> Option<&ValueSet> {
-        None
+    pub fn value_set(&self, canonical: &str) -> Option<&ValueSet> {
+        let at = find(&self.value_sets_by_url, &self.value_sets, canonical)?;
+        Some(self.value_sets[at].get(&self.packs, |pack, head| pack.decode(head)))
     }
 
     /// A code system by URL, with or without `|version`.
-    pub fn code_system(&self, _url: &str) -> Option<&CodeSystem> {
-        None
+    pub fn code_system(&self, url: &str) -> Option<&CodeSystem> {
+        let at = find(&self.code_systems_by_url, &self.code_systems, url)?;
+        Some(self.code_systems[at].get(&self.packs, |pack, head| {
+            let mut system: CodeSystem = pack.decode(head);
+            system.build_index();
+            system
+        }))
     }
 
-    /// Whether a code belongs to a value set. `system` is `None` for a plain `code` element, whose system is implied.
-    pub fn member(&self, _value_set: &str, _system: Option<&str>, _code: &str) -> Membership {
-        Membership::Unknown(WhyUnknown::ValueSetNotLoaded)
+    /// A ConceptMap, NamingSystem or Questionnaire by canonical URL, as JSON bytes as written.
+    pub fn raw(&self, canonical: &str) -> Option<&[u8]> {
+        let at = find(&self.raw_by_url, &self.raw, canonical)?;
+        self.raw[at].place.as_ref().map(|(pack, head)| self.packs[*pack].piece(head))
     }
 
     /// The text for people of a code, where its system is loaded.
@@ -125,18 +242,54 @@ impl Definitions {
         self.code_system(system)?.concept(code)?.display.as_deref()
     }
 
-    /// The child of an element by its JSON member name: in the structure itself, behind a content reference, or in the element's type.
-    ///
-    /// `structure` and `path` say where the parent is defined, `type_code` its concrete type. For a resource inside a resource
-    /// (`Bundle.entry.resource`, `contained`) pass the type of the resource that is there. `_birthDate` is `birthDate`.
-    pub fn child<'d>(
-        &'d self,
-        structure: &'d Structure,
-        path: &str,
-        type_code: &str,
-        json_name: &str,
-    ) -> Option<ChildElement<'d>> {
-        let _ = (structure, path, type_code, json_name);
-        None
+    fn structure_at(&self, at: usize) -> &Structure {
+        self.structures[at].get(&self.packs, |pack, head| pack.decode(head))
     }
+
+    fn take(&mut self, id: String, package: Option<PackageId>, pack: Pack) {
+        let n = self.packs.len();
+        for (head, structure) in &pack.index.structures {
+            let at = self.structures.len();
+            self.structures_by_url.entry(head.url.clone()).or_default().push(at);
+            self.structures.push(Entry::packed(n, head));
+            self.index_type(structure, at);
+        }
+        index(&mut self.value_sets_by_url, &mut self.value_sets, n, &pack.index.value_sets);
+        // A supplement has the URL of its own; it never answers for the system that it supplements.
+        index(&mut self.code_systems_by_url, &mut self.code_systems, n, &pack.index.code_systems);
+        index(&mut self.raw_by_url, &mut self.raw, n, &pack.index.raw);
+        self.packages.push(LoadedPackage {
+            id,
+            package,
+            sha256: pack.index.sha256.clone(),
+            origin: pack.index.origin.clone(),
+        });
+        self.packs.push(pack);
+    }
+
+    fn index_type(&mut self, head: &StructureHead, at: usize) {
+        if head.derivation == Derivation::Constraint || head.kind == StructureKind::Logical {
+            return;
+        }
+        if head.kind == StructureKind::Resource && !head.is_abstract {
+            self.resource_types.insert(head.type_name.clone());
+        }
+        self.structures_by_type.entry(head.type_name.clone()).or_insert(at);
+    }
+}
+
+fn index<T>(by_url: &mut HashMap<String, Vec<usize>>, entries: &mut Vec<Entry<T>>, pack: usize, heads: &[Head]) {
+    for head in heads {
+        by_url.entry(head.url.clone()).or_default().push(entries.len());
+        entries.push(Entry::packed(pack, head));
+    }
+}
+
+/// The first entry of a canonical URL, of the version that it names where it names one.
+fn find<T>(by_url: &HashMap<String, Vec<usize>>, entries: &[Entry<T>], canonical: &str) -> Option<usize> {
+    if let Some(known) = by_url.get(canonical) {
+        return known.first().copied();
+    }
+    let (url, version) = canonical.rsplit_once('|')?;
+    by_url.get(url)?.iter().copied().find(|at| entries[*at].version.as_deref() == Some(version))
 }

@@ -30,6 +30,8 @@ pub struct ConceptSet {
     pub version: Option<String>,
     /// The codes listed; with no list and no filter it is the whole system.
     pub codes: BTreeSet<String>,
+    /// The texts given with listed codes, which take the place of the system's own.
+    pub displays: BTreeMap<String, String>,
     /// Rules that a code must meet, all of them.
     pub filters: Vec<Filter>,
     /// Value sets to which a code must belong, all of them.

@@ -51,7 +51,7 @@ pub(super) fn parse(resource: &mut Resource, bytes: &[u8]) -> Result<(), SyntaxE
 pub(super) fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
     let before = &bytes[..offset.min(bytes.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line = before.split(|byte| *byte == b'\n').count();
     let column = 1 + before[line_start..].iter().filter(|byte| **byte & 0xC0 != 0x80).count();
     (line, column)
 }

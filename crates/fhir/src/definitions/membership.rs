@@ -1,0 +1,195 @@
+//! Whether a code belongs to a value set: yes, no, or cannot be said here.
+//!
+//! Nothing is expanded: the composition is asked for the one code, with three-valued logic, so that a value set of which a
+//! part is unknown still gives an answer where that part does not matter.
+
+use super::{CodeSystem, ConceptSet, Content, Definitions, Filter, Membership, ValueSet, WhyUnknown, external};
+
+/// Value sets may import value sets; deeper than this is a circle.
+const IMPORT_LIMIT: usize = 16;
+
+impl Definitions {
+    /// Whether a code belongs to a value set. `system` is `None` for a plain `code` element, whose system is implied.
+    pub fn member(&self, value_set: &str, system: Option<&str>, code: &str) -> Membership {
+        self.member_at(value_set, system, code, 0)
+    }
+
+    /// Whether a code is one of a code system's.
+    pub fn has_code(&self, system: &str, code: &str) -> Membership {
+        if let Some(known) = external::contains(system, code) {
+            return known;
+        }
+        let Some(found) = self.code_system(system) else {
+            return Membership::Unknown(WhyUnknown::SystemNotLoaded);
+        };
+        match (found.position(code), found.content) {
+            (Some(_), _) => Membership::In,
+            (None, Content::Complete) => Membership::NotIn,
+            (None, _) => Membership::Unknown(WhyUnknown::SystemIncomplete),
+        }
+    }
+
+    fn member_at(&self, canonical: &str, system: Option<&str>, code: &str, depth: usize) -> Membership {
+        if depth > IMPORT_LIMIT {
+            return Membership::Unknown(WhyUnknown::Circular);
+        }
+        let Some(value_set) = self.value_set(canonical) else {
+            return Membership::Unknown(WhyUnknown::ValueSetNotLoaded);
+        };
+        let included = any(value_set.include.iter().map(|set| self.in_set(set, system, code, depth)));
+        let composed = match included {
+            Membership::NotIn => Membership::NotIn,
+            _ => all([included, not(any(value_set.exclude.iter().map(|set| self.in_set(set, system, code, depth))))]),
+        };
+        if value_set.include.is_empty() || matches!(composed, Membership::Unknown(_)) {
+            return in_expansion(value_set, system, code).unwrap_or(match composed {
+                Membership::Unknown(why) => Membership::Unknown(why),
+                // Neither composition nor expansion: nothing is known of it.
+                _ => Membership::Unknown(WhyUnknown::SystemIncomplete),
+            });
+        }
+        composed
+    }
+
+    fn in_set(&self, set: &ConceptSet, system: Option<&str>, code: &str, depth: usize) -> Membership {
+        let imported = |system: Option<&str>| {
+            all(set.value_sets.iter().map(|value_set| self.member_at(value_set, system, code, depth + 1)))
+        };
+        let Some(own) = set.system.as_deref() else {
+            return if set.value_sets.is_empty() { Membership::NotIn } else { imported(system) };
+        };
+        if system.is_some_and(|system| system != own) {
+            return Membership::NotIn;
+        }
+        let selected = if !set.codes.is_empty() {
+            self.is_listed(set, own, code)
+        } else if set.filters.is_empty() {
+            self.has_code(&versioned(own, set.version.as_deref(), self), code)
+        } else {
+            self.is_filtered(set, own, code)
+        };
+        all([selected, imported(Some(own))])
+    }
+
+    fn is_listed(&self, set: &ConceptSet, system: &str, code: &str) -> Membership {
+        let listed = set.codes.contains(code)
+            || (self.code_system(system).is_some_and(|system| !system.case_sensitive)
+                && set.codes.iter().any(|listed| listed.eq_ignore_ascii_case(code)));
+        if listed { Membership::In } else { Membership::NotIn }
+    }
+
+    fn is_filtered(&self, set: &ConceptSet, system: &str, code: &str) -> Membership {
+        let Some(found) = self.code_system(&versioned(system, set.version.as_deref(), self)) else {
+            return Membership::Unknown(WhyUnknown::SystemNotLoaded);
+        };
+        match (found.position(code), found.content) {
+            // What a part of a system says of parents and properties may itself be partial.
+            (_, Content::Fragment | Content::Example | Content::NotPresent | Content::Supplement) => {
+                Membership::Unknown(WhyUnknown::SystemIncomplete)
+            }
+            (None, Content::Complete) => Membership::NotIn,
+            (Some(at), Content::Complete) => all(set.filters.iter().map(|filter| passes(found, at, filter))),
+        }
+    }
+}
+
+/// The system with the version that the composition names, where that version is loaded; else without.
+fn versioned<'s>(system: &'s str, version: Option<&str>, definitions: &Definitions) -> std::borrow::Cow<'s, str> {
+    if let Some(version) = version {
+        let exact = format!("{system}|{version}");
+        if definitions.code_system(&exact).is_some() {
+            return exact.into();
+        }
+    }
+    system.into()
+}
+
+fn in_expansion(value_set: &ValueSet, system: Option<&str>, code: &str) -> Option<Membership> {
+    let expansion = value_set.expansion.as_ref()?;
+    let found = match system {
+        Some(system) => expansion.codes.get(system).is_some_and(|codes| codes.contains(code)),
+        None => expansion.codes.values().any(|codes| codes.contains(code)),
+    };
+    match (found, expansion.is_complete) {
+        (true, _) => Some(Membership::In),
+        (false, true) => Some(Membership::NotIn),
+        (false, false) => None,
+    }
+}
+
+fn passes(system: &CodeSystem, at: u32, filter: &Filter) -> Membership {
+    let concept = &system.concepts[at as usize];
+    let below = |upper: &str| system.position(upper).is_some_and(|upper| is_below(system, at, upper));
+    let is_itself = concept.code == filter.value;
+    let has = |value: &str| concept.properties.iter().any(|(name, own)| *name == filter.property && own == value);
+    let is_about_the_code = matches!(filter.property.as_str(), "concept" | "code");
+    let holds = match filter.op.as_str() {
+        "is-a" if is_about_the_code => is_itself || below(&filter.value),
+        "descendent-of" if is_about_the_code => !is_itself && below(&filter.value),
+        "is-not-a" if is_about_the_code => !is_itself && !below(&filter.value),
+        "generalizes" if is_about_the_code => {
+            is_itself || system.position(&filter.value).is_some_and(|lower| is_below(system, lower, at))
+        }
+        "=" if is_about_the_code => is_itself,
+        "in" if is_about_the_code => filter.value.split(',').any(|value| value.trim() == concept.code),
+        "not-in" if is_about_the_code => filter.value.split(',').all(|value| value.trim() != concept.code),
+        "=" if matches!(filter.property.as_str(), "parent" | "subsumedBy") => {
+            concept.parents.iter().any(|parent| system.concepts[*parent as usize].code == filter.value)
+        }
+        "=" => has(&filter.value),
+        "in" => filter.value.split(',').any(|value| has(value.trim())),
+        "not-in" => !filter.value.split(',').any(|value| has(value.trim())),
+        "exists" => {
+            let exists = concept.properties.iter().any(|(name, _)| *name == filter.property);
+            match filter.value.as_str() {
+                "true" => exists,
+                "false" => !exists,
+                _ => return Membership::Unknown(WhyUnknown::FilterNotSupported),
+            }
+        }
+        _ => return Membership::Unknown(WhyUnknown::FilterNotSupported),
+    };
+    if holds { Membership::In } else { Membership::NotIn }
+}
+
+/// Whether a concept has another among its ancestors; each is looked at once, so that a circle of parents ends.
+fn is_below(system: &CodeSystem, lower: u32, upper: u32) -> bool {
+    let mut seen = vec![lower];
+    let mut next = 0;
+    while let Some(at) = seen.get(next).copied() {
+        next += 1;
+        for parent in &system.concepts[at as usize].parents {
+            if *parent == upper {
+                return true;
+            }
+            if !seen.contains(parent) {
+                seen.push(*parent);
+            }
+        }
+    }
+    false
+}
+
+fn any(parts: impl IntoIterator<Item = Membership>) -> Membership {
+    let mut sum = Membership::NotIn;
+    for part in parts {
+        match part {
+            Membership::In => return Membership::In,
+            Membership::Unknown(_) if sum == Membership::NotIn => sum = part,
+            _ => {}
+        }
+    }
+    sum
+}
+
+fn all(parts: impl IntoIterator<Item = Membership>) -> Membership {
+    not(any(parts.into_iter().map(not)))
+}
+
+fn not(part: Membership) -> Membership {
+    match part {
+        Membership::In => Membership::NotIn,
+        Membership::NotIn => Membership::In,
+        unknown @ Membership::Unknown(_) => unknown,
+    }
+}
