@@ -1,5 +1,31 @@
 //! Mapping files to plans, staged tables to resources.
+//!
+//! In: mapping files, fragments and code maps, source schemas and FHIR definitions; then staged tables. Out: every
+//! mistake in the files before the first row is read, and a plan; then resources, issues and ledgers.
+//! Never here: a clock, a random number, a network, a path or an SQL text in a mapping; `apply` does no I/O at all.
+//!
+//! | what you want to find | module |
+//! |---|---|
+//! | read the mappings folder | [`pack`] |
+//! | a file to a tree with places | [`syntax`] |
+//! | bases, changes by label, fragments put in place | `resolve` |
+//! | names, types, elements, code maps: everything that can be proved before data | `check` |
+//! | code maps as files | [`code_map`] |
+//! | what a finding looks like, with a caret | [`diagnostics`] |
+//! | the compiled form | [`plan`] |
+//! | the functions of the language | [`functions`] |
+//! | rows to resources | [`apply`] |
+//! | the codes that this crate raises | `issues` |
 
 pub mod apply;
+pub mod code_map;
+pub mod diagnostics;
 pub mod functions;
+pub mod pack;
 pub mod plan;
+#[expect(dead_code, reason = "the checks that use it come next")]
+mod resolve;
+pub mod syntax;
+
+pub use diagnostics::{Colour, Diagnostic, Sources};
+pub use pack::{LoadError, load_pack};

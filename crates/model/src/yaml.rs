@@ -100,8 +100,27 @@ pub fn parse(text: &str) -> Result<Node, Vec<YamlFault>> {
     }
 }
 
+/// Reads as much of one document as can be read, and all faults in the order of the text, so that a checker can say
+/// what else is wrong with a file. The tree is for messages only where there are faults.
+pub fn parse_with_faults(text: &str) -> (Option<Node>, Vec<YamlFault>) {
+    let mut builder = build(text);
+    builder.faults.sort_by_key(|f| f.span.start);
+    let (mut documents, mut faults) = (builder.documents, builder.faults);
+    match documents.len() {
+        0 if faults.is_empty() => faults.push(YamlFault { kind: YamlFaultKind::Empty, span: 0..0 }),
+        0 | 1 => {}
+        _ => faults.push(YamlFault { kind: YamlFaultKind::SecondDocument, span: documents[1].span.clone() }),
+    }
+    documents.truncate(1);
+    (documents.pop(), faults)
+}
+
 /// Reads a text that may hold several documents, as test inputs do.
 pub fn parse_documents(text: &str) -> Result<Vec<Node>, Vec<YamlFault>> {
+    build(text).finish()
+}
+
+fn build(text: &str) -> Builder<'_> {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut builder = Builder::new(text, bom);
     for event in Parser::new_from_str(&text[bom..]) {
@@ -117,7 +136,7 @@ pub fn parse_documents(text: &str) -> Result<Vec<Node>, Vec<YamlFault>> {
             break;
         }
     }
-    builder.finish()
+    builder
 }
 
 impl Node {
@@ -450,6 +469,15 @@ mod tests {
         assert_eq!(faults("a: 1\n---\nb: 2\n"), ["3:1 a second document begins here; one file is one document"]);
         assert_eq!(faults("# nothing\n"), ["1:1 the file is empty"]);
         assert_eq!(parse_documents("a: 1\n---\nb: 2\n").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_tree_with_faults_can_still_be_walked() {
+        let (node, faults) = parse_with_faults("a: &x 1\nb: { c: f(x, d) }\ne: 2\n");
+        assert_eq!(node.unwrap().get("e").and_then(Node::as_text), Some("2"));
+        assert_eq!(faults.len(), 2);
+        assert_eq!(parse_with_faults("").1[0].kind, YamlFaultKind::Empty);
+        assert_eq!(parse_with_faults("a: 1\n---\nb: 2\n").1[0].kind, YamlFaultKind::SecondDocument);
     }
 
     #[test]
