@@ -1,5 +1,7 @@
 //! Load as its callers see it: a run folder in, `6-load/<target>` out.
 
+#![allow(clippy::unwrap_used, clippy::unnecessary_wraps, reason = "tests, and one function for many")]
+
 mod run;
 
 use std::fmt::Write as _;

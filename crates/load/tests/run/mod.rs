@@ -8,7 +8,6 @@ use std::path::Path;
 use epr_model::{Issue, ResourceId, Stage};
 use epr_run::context::Silent;
 use epr_run::folder::{OldSignature, RunInfo};
-use epr_run::ledger::ResourceLedger;
 use epr_run::line;
 use epr_run::parts::PartWriter;
 use epr_run::records::{HoldRecord, KeyRecord, RecordWriter};
@@ -76,7 +75,7 @@ pub(crate) fn link(run: &RunFolder, parts: &[(&str, u32, Vec<String>)], key_of: 
             .unwrap();
         }
         writer.finish().unwrap();
-        let ledger = manifest.ledgers.resources.entry((*kind).to_owned()).or_insert_with(ResourceLedger::default);
+        let ledger = manifest.ledgers.resources.entry((*kind).to_owned()).or_default();
         ledger.mapped += lines.len() as u64;
         ledger.delivered += lines.len() as u64;
         *manifest.resources.entry((*kind).to_owned()).or_default() += lines.len() as u64;
