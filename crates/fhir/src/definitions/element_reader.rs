@@ -109,7 +109,7 @@ impl Element {
                 "type" => self.types = value.items().filter_map(TypeRef::read).collect(),
                 "contentReference" => {
                     self.content_reference =
-                        value.as_str().and_then(|text| text.split_once('#')).map(|(_, path)| path.to_owned());
+                        value.as_str().and_then(|text| text.split_once('#')).map(|(_, id)| path_of_id(id));
                 }
                 "maxLength" => self.max_length = number(value),
                 "binding" => self.binding = Binding::read(value),
@@ -266,6 +266,12 @@ impl Slicing {
             ordered: flag(node, "ordered").unwrap_or(false),
         }
     }
+}
+
+/// The path of an element id, which may name slices: `Provenance.agent` for `Provenance.agent:Author`.
+fn path_of_id(id: &str) -> String {
+    let steps: Vec<&str> = id.split('.').map(|step| step.split(':').next().unwrap_or(step)).collect();
+    steps.join(".")
 }
 
 fn set(place: &mut String, value: Node<'_>) {

@@ -5,13 +5,22 @@
 
 use super::{CodeSystem, ConceptSet, Content, Definitions, Filter, Membership, ValueSet, WhyUnknown, external};
 
-/// Value sets may import value sets; deeper than this is a circle.
-const IMPORT_LIMIT: usize = 16;
+/// The value sets that are being asked, innermost first: one that is asked again imports itself.
+struct Trail<'t> {
+    canonical: &'t str,
+    importer: Option<&'t Trail<'t>>,
+}
+
+impl Trail<'_> {
+    fn holds(&self, canonical: &str) -> bool {
+        self.canonical == canonical || self.importer.is_some_and(|importer| importer.holds(canonical))
+    }
+}
 
 impl Definitions {
     /// Whether a code belongs to a value set. `system` is `None` for a plain `code` element, whose system is implied.
     pub fn member(&self, value_set: &str, system: Option<&str>, code: &str) -> Membership {
-        self.member_at(value_set, system, code, 0)
+        self.member_at(&Trail { canonical: value_set, importer: None }, system, code)
     }
 
     /// Whether a code is one of a code system's.
@@ -29,17 +38,17 @@ impl Definitions {
         }
     }
 
-    fn member_at(&self, canonical: &str, system: Option<&str>, code: &str, depth: usize) -> Membership {
-        if depth > IMPORT_LIMIT {
+    fn member_at(&self, asked: &Trail<'_>, system: Option<&str>, code: &str) -> Membership {
+        if asked.importer.is_some_and(|importer| importer.holds(asked.canonical)) {
             return Membership::Unknown(WhyUnknown::Circular);
         }
-        let Some(value_set) = self.value_set(canonical) else {
+        let Some(value_set) = self.value_set(asked.canonical) else {
             return Membership::Unknown(WhyUnknown::ValueSetNotLoaded);
         };
-        let included = any(value_set.include.iter().map(|set| self.in_set(set, system, code, depth)));
+        let included = any(value_set.include.iter().map(|set| self.in_set(set, asked, system, code)));
         let composed = match included {
             Membership::NotIn => Membership::NotIn,
-            _ => all([included, not(any(value_set.exclude.iter().map(|set| self.in_set(set, system, code, depth))))]),
+            _ => all([included, not(any(value_set.exclude.iter().map(|set| self.in_set(set, asked, system, code))))]),
         };
         if value_set.include.is_empty() || matches!(composed, Membership::Unknown(_)) {
             return in_expansion(value_set, system, code).unwrap_or(match composed {
@@ -51,9 +60,12 @@ impl Definitions {
         composed
     }
 
-    fn in_set(&self, set: &ConceptSet, system: Option<&str>, code: &str, depth: usize) -> Membership {
+    fn in_set(&self, set: &ConceptSet, asked: &Trail<'_>, system: Option<&str>, code: &str) -> Membership {
         let imported = |system: Option<&str>| {
-            all(set.value_sets.iter().map(|value_set| self.member_at(value_set, system, code, depth + 1)))
+            all(set
+                .value_sets
+                .iter()
+                .map(|value_set| self.member_at(&Trail { canonical: value_set, importer: Some(asked) }, system, code)))
         };
         let Some(own) = set.system.as_deref() else {
             return if set.value_sets.is_empty() { Membership::NotIn } else { imported(system) };

@@ -1,0 +1,28 @@
+//! Tests of what other crates see: reading, packages, definitions.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "suite/definitions.rs"]
+mod definitions;
+#[path = "suite/install.rs"]
+mod install;
+#[path = "suite/json.rs"]
+mod json;
+#[path = "suite/membership.rs"]
+mod membership;
+#[path = "suite/pack.rs"]
+mod pack;
+#[path = "suite/r4.rs"]
+mod r4;
+
+use std::path::Path;
+
+use epr_fhir::Definitions;
+use epr_fhir::package::{PackageCache, PackageSource};
+
+/// The hand-written definitions beside this file.
+fn small() -> Definitions {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs/definitions");
+    let nowhere = PackageCache::at(folder.join("no-cache"));
+    Definitions::load_with(&nowhere, &[], &[PackageSource::open(&folder).unwrap()]).unwrap()
+}

@@ -1,0 +1,115 @@
+//! The compiled pack on disk: made once, never trusted blindly.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use epr_fhir::Definitions;
+use epr_fhir::definitions::DefinitionsError;
+use epr_fhir::package::{PackageCache, PackageError, PackageId, PackageSource};
+
+/// A cache with the hand-written definitions as a package that somebody placed there.
+fn placed() -> (tempfile::TempDir, PackageCache, PackageId) {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("test.definitions#1.0.0/package");
+    fs::create_dir_all(&folder).unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs/definitions")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+    let cache = PackageCache::at(root.path().to_owned());
+    (root, cache, "test.definitions@1.0.0".parse().unwrap())
+}
+
+fn packs(cache: &PackageCache) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache.root().join(".epr")).unwrap().map(|entry| entry.unwrap().path());
+    let mut packs: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "pack")).collect();
+    packs.sort();
+    packs
+}
+
+fn gender_of(definitions: &Definitions) -> String {
+    definitions.structure("Patient").unwrap().element("Patient.gender").unwrap().types[0].code.clone()
+}
+
+#[test]
+fn the_second_load_reads_the_pack_and_knows_the_same() {
+    let (_root, cache, id) = placed();
+    let cold = Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+    assert_eq!(packs(&cache).len(), 1);
+    let made = fs::read(&packs(&cache)[0]).unwrap();
+    let warm = Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+    assert_eq!(cold.packages(), warm.packages());
+    let (cold, warm): (Vec<_>, Vec<_>) = (cold.structures().collect(), warm.structures().collect());
+    assert_eq!(cold, warm);
+    assert_eq!(fs::read(&packs(&cache)[0]).unwrap(), made);
+}
+
+#[test]
+fn a_torn_or_foreign_pack_is_made_again() {
+    let (_root, cache, id) = placed();
+    Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+    let path = packs(&cache).remove(0);
+    let made = fs::read(&path).unwrap();
+    let mut flipped = made.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&made[..0], &made[..10], &made[..made.len() / 2], &flipped, b"not a pack at all, but long enough"] {
+        fs::write(&path, damaged).unwrap();
+        let definitions = Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+        assert_eq!(gender_of(&definitions), "code");
+        assert_eq!(fs::read(&path).unwrap(), made);
+    }
+}
+
+#[test]
+fn a_changed_file_makes_a_new_pack_and_the_old_one_goes() {
+    let (_root, cache, id) = placed();
+    let before = Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+    let file = cache.folder(&id).join("package/StructureDefinition-Patient.json");
+    let text = fs::read_to_string(&file).unwrap().replace("\"code\": \"code\"", "\"code\": \"string\"");
+    fs::write(&file, text).unwrap();
+    let after = Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+    assert_eq!((gender_of(&before).as_str(), gender_of(&after).as_str()), ("code", "string"));
+    assert_ne!(before.packages()[0].sha256, after.packages()[0].sha256);
+    assert_eq!(packs(&cache).len(), 1);
+}
+
+#[test]
+fn a_package_that_is_not_there_is_an_error_that_says_what_to_type() {
+    let (_root, cache, _) = placed();
+    let missing: PackageId = "no.such.package@1.0.0".parse().unwrap();
+    let error = Definitions::load(&cache, &[missing]).unwrap_err();
+    assert!(matches!(error, DefinitionsError::Package(PackageError::NotInstalled { .. })));
+    assert!(error.to_string().contains("`epr packages install no.such.package@1.0.0`"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_json_is_an_error_with_its_place() {
+    let (_root, cache, id) = placed();
+    let file = cache.folder(&id).join("package/ValueSet-broken.json");
+    fs::write(&file, "{\"resourceType\":\n  oops").unwrap();
+    match Definitions::load(&cache, &[id]).unwrap_err() {
+        DefinitionsError::NotJson { file: at, source } => assert_eq!((at, source.line, source.column), (file, 2, 3)),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_package_given_by_path_wins_over_a_cached_one() {
+    let (root, cache, id) = placed();
+    let text = fs::read_to_string(cache.folder(&id).join("package/StructureDefinition-Patient.json")).unwrap();
+    let file = root.path().join("patient.json");
+    fs::write(&file, text.replace("\"code\": \"code\"", "\"code\": \"string\"")).unwrap();
+    let source = PackageSource::open(&file).unwrap();
+    let definitions = Definitions::load_with(&cache, &[id], &[source]).unwrap();
+    assert_eq!(gender_of(&definitions), "string");
+    assert_eq!(definitions.packages().len(), 2);
+    assert_eq!(definitions.packages()[0].id, file.display().to_string());
+}
+
+#[test]
+fn a_cache_that_is_not_there_lists_nothing() {
+    let (root, cache, id) = placed();
+    assert_eq!(cache.list().unwrap().iter().map(|package| package.id.clone()).collect::<Vec<_>>(), [id.clone()]);
+    assert!(cache.verify(&id).unwrap().record.is_none());
+    assert!(PackageCache::at(root.path().join("nowhere")).list().unwrap().is_empty());
+}
