@@ -1,0 +1,106 @@
+//! What a machine needs beyond Rust and a C compiler, and how it gets it.
+//!
+//! As root on Debian the packages are installed; anyone else is told what to type.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Something that a command needs from the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// SQLite over ODBC: the demo's sources.
+    SqliteOdbc,
+    /// An XPath reader that is not ours, for tests.
+    Lxml,
+    /// A browser without a window, for tests of the report.
+    Chromium,
+}
+
+impl Need {
+    const fn debian_packages(self) -> &'static [&'static str] {
+        match self {
+            Self::SqliteOdbc => &["libsqliteodbc"],
+            Self::Lxml => &["python3-lxml"],
+            Self::Chromium => &["chromium", "chromium-driver"],
+        }
+    }
+
+    /// The word in `EPR_REQUIRE` that turns a skip for want of it into a failure.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::SqliteOdbc => "odbc",
+            Self::Lxml => "lxml",
+            Self::Chromium => "chromium",
+        }
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Self::SqliteOdbc => ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+                .iter()
+                .any(|machine| Path::new(&format!("/usr/lib/{machine}/odbc/libsqlite3odbc.so")).is_file()),
+            Self::Lxml => Path::new("/usr/bin/python3").is_file() && runs("/usr/bin/python3", &["-c", "import lxml"]),
+            Self::Chromium => Path::new("/usr/bin/chromium").is_file() && Path::new("/usr/bin/chromedriver").is_file(),
+        }
+    }
+}
+
+/// Installs what of `needs` is missing. An error says what to type.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    let packages: Vec<&str> =
+        needs.iter().filter(|n| !n.is_there()).flat_map(|n| n.debian_packages()).copied().collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
+    if !runs("id", &["-u"]) || !is_root() || !runs("apt-get", &["--version"]) {
+        bail!("{} missing; as root on Debian, type\n  {by_hand}", packages.join(", "));
+    }
+    println!("installing {}", packages.join(", "));
+    apt(&["update", "-qq"])?;
+    let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    install.extend(&packages);
+    apt(&install).with_context(|| format!("could not install; try by hand\n  {by_hand}"))?;
+    for need in needs {
+        anyhow::ensure!(need.is_there(), "{} is still missing after its install", need.debian_packages().join(", "));
+    }
+    Ok(())
+}
+
+/// Installs the FHIR R4 definitions where they are missing.
+pub(crate) fn ensure_r4(epr: &Path) -> Result<()> {
+    if r4_folder().is_dir() {
+        return Ok(());
+    }
+    println!("installing the FHIR R4 definitions");
+    let status = Command::new(epr).args(["packages", "install", "hl7.fhir.r4.core@4.0.1"]).status()?;
+    anyhow::ensure!(status.success(), "could not install the FHIR R4 definitions");
+    Ok(())
+}
+
+fn r4_folder() -> PathBuf {
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+    home.join(".fhir/packages/hl7.fhir.r4.core#4.0.1/package")
+}
+
+fn apt(args: &[&str]) -> Result<()> {
+    let status = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status()?;
+    anyhow::ensure!(status.success(), "apt-get {} failed", args.join(" "));
+    Ok(())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.trim_ascii() == b"0")
+}
+
+fn runs(program: &str, args: &[&str]) -> bool {
+    Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+}
