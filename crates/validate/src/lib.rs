@@ -1,1 +1,34 @@
 //! Resources to issues, holds and the honesty ledger.
+//!
+//! In: the linked set of a run (`3-link`), or anybody's FHIR files; R4 definitions and profiles.
+//! Out: findings with a place and a shape, holds with their root cause, and a ledger of what was checked, what was not,
+//! and why. Never here: a change to a resource, a value of a patient's data in a message, a clock, the network.
+//!
+//! | what you want to find | module |
+//! |---|---|
+//! | definitions to a checking program | [`compile`], [`program`] |
+//! | one resource to findings and facts (pure) | [`check`](mod@check) |
+//! | what a primitive, a narrative may look like | [`primitive`], [`xhtml`] |
+//! | hazard rules, one file each | [`rules`] |
+//! | the stage of a run: issues, holds, ledgers | [`stage`] |
+//! | the honesty ledger | [`tally`] |
+//! | what each issue code means | [`issues`] |
+
+pub mod check;
+pub mod compile;
+pub mod finding;
+mod hash;
+mod invariant;
+pub mod issues;
+pub mod primitive;
+pub mod program;
+pub mod rules;
+pub mod stage;
+pub mod tally;
+pub mod xhtml;
+
+pub use check::{Checker, check};
+pub use compile::CompileError;
+pub use finding::{Facts, Finding, Findings, ReferenceFact};
+pub use program::Program;
+pub use stage::{RuleAction, ValidateError, ValidateInput};

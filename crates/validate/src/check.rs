@@ -1,0 +1,65 @@
+//! One resource against a [`Program`]: findings and facts, and nothing else.
+//!
+//! Pure: the same program and resource give the same findings. A [`Checker`] keeps what one thread may keep between
+//! resources (answers of value sets, buffers, its part of the ledger); none of it changes a finding.
+
+mod coded;
+mod reference;
+mod value;
+mod walk;
+
+use epr_fhir::Resource;
+
+use crate::finding::Findings;
+use crate::program::Program;
+use crate::tally::{BaseRule, HonestyLedger, Tally};
+
+pub(crate) use coded::Terms;
+
+/// Checks one resource; for many, keep a [`Checker`].
+pub fn check(program: &Program<'_>, resource: &Resource) -> Findings {
+    Checker::new(program).check(resource)
+}
+
+/// Checks resource after resource on one thread.
+pub struct Checker<'p> {
+    pub(crate) program: &'p Program<'p>,
+    pub(crate) tally: Tally,
+    pub(crate) terms: Terms<'p>,
+    /// One cell an element of each open object: how often it was seen, and as which of its types.
+    pub(crate) seen: Vec<(u32, u16)>,
+}
+
+impl<'p> Checker<'p> {
+    pub fn new(program: &'p Program<'_>) -> Self {
+        Self {
+            program,
+            tally: Tally::new(program.rules.len()),
+            terms: Terms::new(program.bindings.len()),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Checks one resource that was read.
+    pub fn check(&mut self, resource: &Resource) -> Findings {
+        walk::run(self, resource)
+    }
+
+    /// Notes that bytes could not be read at all.
+    pub(crate) fn count_unreadable(&mut self) {
+        self.tally.count(BaseRule::Syntax, true);
+    }
+
+    /// The counts of this checker, for [`crate::tally`].
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+/// The honesty ledger of what some checkers of one program did.
+pub fn ledger<'a, 'p: 'a>(program: &Program<'_>, checkers: impl IntoIterator<Item = &'a Checker<'p>>) -> HonestyLedger {
+    crate::tally::ledger(&program.rules, checkers.into_iter().map(Checker::tally))
+}
+
+/// The elements in which R4 says which Patient a resource is about, in the order in which they are asked.
+pub(crate) const PATIENT_ELEMENTS: &[&str] = &["subject", "patient", "beneficiary", "for", "individual"];

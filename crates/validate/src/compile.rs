@@ -1,0 +1,323 @@
+//! Definitions to a [`Program`].
+//!
+//! Every resource type is compiled, with the profile that the project assigns to it where that has a snapshot.
+//! Slices of profiles are left out and named in the ledger; the elements that they slice are checked.
+
+use std::collections::BTreeMap;
+
+use epr_fhir::Resource;
+use epr_fhir::definitions::{BindingStrength, Constraint, Definitions, Element, FixedValue, Structure};
+
+use crate::hash::FastMap;
+use crate::invariant::{self, Compiled};
+use crate::primitive::PrimitiveKind;
+use crate::program::{
+    BindingProgram, Coded, ElementProgram, InvariantProgram, LeftOut, NameEntry, Program, ResourceProgram, Shape,
+    ShapeId, ValueProgram, What,
+};
+use crate::tally::BASE_RULES;
+
+/// Why no program could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    #[error(
+        "the loaded packages have no snapshot of `{type_name}`; load hl7.fhir.r4.core@4.0.1 (`epr packages install`)"
+    )]
+    NoBase { type_name: String },
+}
+
+/// The base of all R4 canonical URLs.
+const R4: &str = "http://hl7.org/fhir/StructureDefinition/";
+
+impl<'d> Program<'d> {
+    /// Compiles all resource types of the definitions; `profiles` assigns a profile to a type by its canonical URL.
+    ///
+    /// A profile that is not loaded, or has no snapshot, is not an error: its type is checked against base R4 and
+    /// the ledger says that the profile was not checked.
+    pub fn compile(definitions: &'d Definitions, profiles: &BTreeMap<String, String>) -> Result<Self, CompileError> {
+        let mut compiler = Compiler {
+            definitions,
+            shapes: Vec::new(),
+            by_path: FastMap::default(),
+            bindings: Vec::new(),
+            invariants: Vec::new(),
+            by_invariant: FastMap::default(),
+        };
+        let element_shape = compiler.type_shape("Element").ok_or_else(|| no_base("Element"))?;
+        let mut resources = FastMap::default();
+        let mut left_out = BTreeMap::new();
+        for name in definitions.resource_types() {
+            let base = definitions.structure(name).filter(|s| s.root().is_some()).ok_or_else(|| no_base(name))?;
+            let (structure, gaps) = match profiles.get(name) {
+                None => (base, Vec::new()),
+                Some(profile) => assigned(definitions, base, profile),
+            };
+            let mut covers = vec![base.url.clone(), structure.url.clone()];
+            covers.dedup();
+            let program = compiler.resource(structure, covers);
+            resources.insert(name.to_owned(), program);
+            if !gaps.is_empty() {
+                left_out.insert(name.to_owned(), gaps);
+            }
+        }
+        if resources.is_empty() {
+            return Err(no_base("Patient"));
+        }
+        let names = BASE_RULES.iter().map(|&r| r.to_owned());
+        let rules = names.chain(compiler.invariants.iter().map(|i| format!("invariant:{}", i.key))).collect();
+        Ok(Self {
+            definitions,
+            shapes: compiler.shapes.into_iter().map(|s| s.expect("every reserved shape is filled")).collect(),
+            resources,
+            element_shape,
+            bindings: compiler.bindings,
+            invariants: compiler.invariants,
+            rules,
+            left_out,
+        })
+    }
+}
+
+fn no_base(type_name: &str) -> CompileError {
+    CompileError::NoBase { type_name: type_name.to_owned() }
+}
+
+/// The structure to check a type against, and what of its assigned profile is not checked.
+fn assigned<'d>(definitions: &'d Definitions, base: &'d Structure, profile: &str) -> (&'d Structure, Vec<LeftOut>) {
+    let gap = |reason: String| vec![LeftOut { rule: "profile", element: base.type_name.clone(), reason }];
+    match definitions.structure(profile) {
+        None => (base, gap(format!("profile {profile} is in no loaded package"))),
+        Some(s) if s.root().is_none() => (base, gap(format!("profile {profile} has no snapshot"))),
+        Some(s) if s.type_name != base.type_name => (base, gap(format!("profile {profile} is of another type"))),
+        Some(s) => {
+            let sliced = s.elements.iter().filter(|e| e.slicing.is_some() && !is_extension_list(e));
+            let gaps = sliced.map(|e| LeftOut {
+                rule: "slicing",
+                element: e.path.clone(),
+                reason: format!("slices of profile {profile} are not checked by this version"),
+            });
+            (s, gaps.collect())
+        }
+    }
+}
+
+fn is_extension_list(element: &Element) -> bool {
+    element.name == "extension" || element.name == "modifierExtension"
+}
+
+struct Compiler<'d> {
+    definitions: &'d Definitions,
+    shapes: Vec<Option<Shape<'d>>>,
+    /// By structure URL and path.
+    by_path: FastMap<(String, String), ShapeId>,
+    bindings: Vec<BindingProgram>,
+    invariants: Vec<InvariantProgram>,
+    /// By key and expression.
+    by_invariant: FastMap<(String, String), u32>,
+}
+
+impl<'d> Compiler<'d> {
+    fn resource(&mut self, structure: &'d Structure, covers: Vec<String>) -> ResourceProgram {
+        let root = structure.root().expect("only structures with a snapshot are compiled");
+        let shape = self.shape(structure, &root.path);
+        let invariants = self.invariants_of([root.constraints.as_slice()]);
+        ResourceProgram { shape, invariants, covers }
+    }
+
+    /// The shape of a data type by its name.
+    fn type_shape(&mut self, type_code: &str) -> Option<ShapeId> {
+        let structure = self.definitions.structure(type_code)?;
+        let root = structure.root()?;
+        Some(self.shape(structure, &root.path))
+    }
+
+    /// The shape of an element's children inside one structure; made once.
+    fn shape(&mut self, structure: &'d Structure, path: &str) -> ShapeId {
+        let key = (structure.url.clone(), path.to_owned());
+        if let Some(id) = self.by_path.get(&key) {
+            return *id;
+        }
+        // The number is taken before the children are compiled: types contain themselves.
+        let id = self.shapes.len() as ShapeId;
+        self.shapes.push(None);
+        self.by_path.insert(key, id);
+        let elements: Vec<_> =
+            structure.children(path).filter(|e| e.slice_name.is_none()).map(|e| self.element(structure, e)).collect();
+        let names = names_of(&elements);
+        let is_extension = structure.type_name == "Extension" && !path.contains('.');
+        let type_name = if path.contains('.') { path.to_owned() } else { structure.type_name.clone() };
+        self.shapes[id as usize] = Some(Shape { type_name, elements, names, is_extension });
+        id
+    }
+
+    fn element(&mut self, structure: &'d Structure, element: &'d Element) -> ElementProgram<'d> {
+        let name = element.name.strip_suffix("[x]").unwrap_or(&element.name);
+        let values = if let Some(path) = &element.content_reference {
+            let target = structure.element(path).unwrap_or(element);
+            let shape = self.shape(structure, path);
+            vec![self.value(structure, element, name.to_owned(), &target.path, What::Object(shape), &[])]
+        } else {
+            let types: Vec<_> = element.types.iter().collect();
+            types
+                .into_iter()
+                .filter_map(|of| {
+                    let json_name =
+                        if element.is_choice() { format!("{name}{}", capitalised(&of.code)) } else { name.to_owned() };
+                    let what = self.what(structure, element, &of.code)?;
+                    Some(self.value(structure, element, json_name, &of.code, what, &of.target_profiles))
+                })
+                .collect()
+        };
+        ElementProgram {
+            name: name.to_owned(),
+            min: element.min,
+            max: element.max,
+            is_array: element.is_array(),
+            is_choice: element.is_choice(),
+            values,
+        }
+    }
+
+    fn what(&mut self, structure: &'d Structure, element: &Element, type_code: &str) -> Option<What> {
+        if let Some(kind) = PrimitiveKind::of_type(type_code) {
+            return Some(What::Primitive(kind));
+        }
+        if matches!(type_code, "Resource" | "DomainResource") {
+            return Some(What::AnyResource);
+        }
+        if structure.children(&element.path).next().is_some() {
+            return Some(What::Object(self.shape(structure, &element.path)));
+        }
+        if let Some(shape) = self.type_shape(type_code) {
+            let resource = self.definitions.resource_types().any(|r| r == type_code);
+            return Some(if resource { What::AnyResource } else { What::Object(shape) });
+        }
+        None
+    }
+
+    fn value(
+        &mut self,
+        structure: &'d Structure,
+        element: &'d Element,
+        json_name: String,
+        type_code: &str,
+        what: What,
+        target_profiles: &[String],
+    ) -> ValueProgram<'d> {
+        let own = match what {
+            What::AnyResource => &[][..],
+            _ => self.definitions.structure(type_code).and_then(Structure::root).map_or(&[][..], |r| &r.constraints),
+        };
+        let coded = match type_code {
+            "code" | "string" | "uri" => Coded::Code,
+            "Coding" => Coded::Coding,
+            "CodeableConcept" => Coded::CodeableConcept,
+            "Quantity" => Coded::Quantity,
+            _ => Coded::No,
+        };
+        let binding = if coded == Coded::No { None } else { self.binding(element, type_code) };
+        ValueProgram {
+            structure,
+            path: element.path.clone(),
+            companion_name: format!("_{json_name}"),
+            json_name,
+            type_code: type_code.to_owned(),
+            what,
+            coded,
+            is_reference: type_code == "Reference",
+            binding,
+            invariants: self.invariants_of([element.constraints.as_slice(), own]),
+            targets: self.targets(target_profiles),
+            fixed: of_type(element.fixed.as_ref(), type_code),
+            pattern: of_type(element.pattern.as_ref(), type_code),
+            max_length: element.max_length,
+        }
+    }
+
+    fn binding(&mut self, element: &Element, type_code: &str) -> Option<u32> {
+        let binding = element.binding.as_ref()?;
+        let value_set = binding.value_set.clone()?;
+        // Texts and addresses are bound loosely in definitional resources; only what is required is a check there.
+        let lowest =
+            if matches!(type_code, "string" | "uri") { BindingStrength::Required } else { BindingStrength::Extensible };
+        if binding.strength < lowest {
+            return None;
+        }
+        self.bindings.push(BindingProgram { element: element.path.clone(), strength: binding.strength, value_set });
+        Some(self.bindings.len() as u32 - 1)
+    }
+
+    /// The type names behind target profiles; empty where any resource may stand.
+    fn targets(&self, profiles: &[String]) -> Box<[String]> {
+        let mut names: Vec<String> = Vec::with_capacity(profiles.len());
+        for profile in profiles {
+            let known = profile
+                .strip_prefix(R4)
+                .filter(|name| self.definitions.structure(name).is_some_and(|s| !s.is_profile()));
+            let name = known.or_else(|| self.definitions.structure(profile).map(|s| s.type_name.as_str()));
+            match name {
+                // An unknown profile may be of any type: nothing can be said.
+                None | Some("Resource" | "DomainResource") => return Box::default(),
+                Some(name) => names.push(name.to_owned()),
+            }
+        }
+        names.into_boxed_slice()
+    }
+
+    /// The invariants of an element and its type, each once; those that the check does by itself are left to it.
+    fn invariants_of<'c>(&mut self, lists: impl IntoIterator<Item = &'c [Constraint]>) -> Box<[u32]> {
+        let mut ids: Vec<u32> = Vec::new();
+        for constraint in lists.into_iter().flatten() {
+            if constraint.is_best_practice || invariant::is_native(&constraint.key) {
+                continue;
+            }
+            let id = self.invariant(constraint);
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.into_boxed_slice()
+    }
+
+    fn invariant(&mut self, constraint: &Constraint) -> u32 {
+        let expression = constraint.expression.clone().unwrap_or_default();
+        let key = (constraint.key.clone(), expression);
+        if let Some(id) = self.by_invariant.get(&key) {
+            return *id;
+        }
+        let id = self.invariants.len() as u32;
+        self.invariants.push(InvariantProgram {
+            key: constraint.key.clone(),
+            severity: constraint.severity,
+            human: constraint.human.clone(),
+            test: Compiled::new(constraint.expression.as_deref()),
+        });
+        self.by_invariant.insert(key, id);
+        id
+    }
+}
+
+fn names_of(elements: &[ElementProgram<'_>]) -> FastMap<Box<str>, NameEntry> {
+    let mut names = FastMap::default();
+    for (e, element) in elements.iter().enumerate() {
+        for (v, value) in element.values.iter().enumerate() {
+            let entry = NameEntry { element: e as u16, value: v as u16, is_companion: false };
+            names.insert(value.json_name.as_str().into(), entry);
+            if matches!(value.what, What::Primitive(_)) {
+                names.insert(value.companion_name.as_str().into(), NameEntry { is_companion: true, ..entry });
+            }
+        }
+    }
+    names
+}
+
+/// A value of a definition, read, where it is of the type that is being compiled.
+fn of_type(value: Option<&FixedValue>, type_code: &str) -> Option<Resource> {
+    let value = value.filter(|v| v.type_name == type_code)?;
+    Resource::parse_json(&value.json).ok()
+}
+
+fn capitalised(code: &str) -> String {
+    let mut chars = code.chars();
+    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+}

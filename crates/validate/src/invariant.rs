@@ -1,0 +1,50 @@
+//! FHIRPath invariants: compiled once, evaluated on an element; and the list of those that the check does by itself.
+
+use epr_fhirpath::{Expression, Focus, Host, Verdict};
+
+/// Invariants that [`crate::check`] decides without FHIRPath, because they stand on every element or every resource.
+const NATIVE: &[&str] = &["dom-2", "dom-3", "dom-4", "dom-5", "ele-1", "ext-1", "ref-1", "txt-1", "txt-2"];
+
+/// Whether the check decides an invariant by itself.
+pub(crate) fn is_native(key: &str) -> bool {
+    NATIVE.binary_search(&key).is_ok()
+}
+
+/// A compiled invariant, or why there is none.
+pub(crate) enum Compiled {
+    Expression(Box<Expression>),
+    NotChecked(String),
+}
+
+/// What an evaluation says.
+pub(crate) enum Outcome {
+    Holds,
+    Fails,
+    NotChecked(String),
+}
+
+impl Compiled {
+    pub(crate) fn new(expression: Option<&str>) -> Self {
+        let Some(text) = expression else { return Self::NotChecked("the rule has no FHIRPath expression".to_owned()) };
+        match epr_fhirpath::compile(text) {
+            Ok(expression) => Self::Expression(Box::new(expression)),
+            Err(error) => Self::NotChecked(format!("its FHIRPath cannot be read: {error}")),
+        }
+    }
+
+    /// Asks whether the invariant holds at the focus.
+    ///
+    /// An empty answer (dates of different precision, mostly) is a failure, as the reference validator takes it:
+    /// an invariant must evaluate to true.
+    pub(crate) fn test<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Outcome {
+        let expression = match self {
+            Self::Expression(expression) => expression,
+            Self::NotChecked(reason) => return Outcome::NotChecked(reason.clone()),
+        };
+        match expression.check(host, *focus) {
+            Verdict::True => Outcome::Holds,
+            Verdict::False | Verdict::Empty => Outcome::Fails,
+            Verdict::NotChecked(why) => Outcome::NotChecked(why.to_string()),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What each issue code of this crate means: the pages of `epr explain VALnnnn`.
+//!
+//! A code never changes its meaning. Hazard ids have their own pages, beside their checks in [`crate::rules`].
+
+use epr_model::{IssueDoc, Severity};
+
+pub const VAL_SYNTAX: &str = "VAL0001";
+pub const VAL_DUPLICATE_KEY: &str = "VAL0002";
+pub const VAL_RESOURCE_TYPE: &str = "VAL0003";
+pub const VAL_NOT_BUILT: &str = "VAL0004";
+pub const VAL_JSON_FORM: &str = "VAL0010";
+pub const VAL_UNKNOWN_ELEMENT: &str = "VAL0011";
+pub const VAL_EMPTY: &str = "VAL0012";
+pub const VAL_NULL: &str = "VAL0013";
+pub const VAL_ALIGNMENT: &str = "VAL0014";
+pub const VAL_FORMAT: &str = "VAL0020";
+pub const VAL_RANGE: &str = "VAL0021";
+pub const VAL_NARRATIVE: &str = "VAL0022";
+pub const VAL_LENGTH: &str = "VAL0023";
+pub const VAL_MINIMUM: &str = "VAL0030";
+pub const VAL_MAXIMUM: &str = "VAL0031";
+pub const VAL_CHOICE: &str = "VAL0032";
+pub const VAL_FIXED: &str = "VAL0033";
+pub const VAL_PATTERN: &str = "VAL0034";
+pub const VAL_EXTENSION_TYPE: &str = "VAL0035";
+pub const VAL_MODIFIER: &str = "VAL0036";
+pub const VAL_BINDING: &str = "VAL0040";
+pub const VAL_BINDING_EXTENSIBLE: &str = "VAL0041";
+pub const VAL_UNKNOWN_CODE: &str = "VAL0042";
+pub const VAL_INVARIANT: &str = "VAL0050";
+pub const VAL_INVARIANT_WARNING: &str = "VAL0051";
+pub const VAL_REFERENCE_FORMAT: &str = "VAL0060";
+pub const VAL_REFERENCE_TYPE: &str = "VAL0061";
+pub const VAL_CONTAINED: &str = "VAL0062";
+pub const VAL_DUPLICATE_ID: &str = "VAL0070";
+pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
+pub const VAL_WRONG_FOLDER: &str = "VAL0072";
+
+/// All codes of this crate but the hazards, sorted.
+pub const ISSUES: &[IssueDoc] = &[
+    doc(
+        VAL_SYNTAX,
+        Severity::Fatal,
+        "the bytes are not JSON",
+        "The resource could not be read, so nothing else of it was checked. A resource of a run is held. Mend what wrote it.",
+    ),
+    doc(
+        VAL_DUPLICATE_KEY,
+        Severity::Error,
+        "an object has two members of one name",
+        "JSON readers differ in which of the two they keep, so the target may store another value than was checked. The first was checked.",
+    ),
+    doc(
+        VAL_RESOURCE_TYPE,
+        Severity::Error,
+        "resourceType is missing or not a resource type of FHIR R4",
+        "Without the type nothing of the resource can be checked.",
+    ),
+    doc(
+        VAL_NOT_BUILT,
+        Severity::Error,
+        "this form of input is not read by this version",
+        "The file was not checked and counts as an error, so that it is never taken for valid.",
+    ),
+    doc(
+        VAL_JSON_FORM,
+        Severity::Error,
+        "an element has the wrong JSON form",
+        "An element that repeats is an array, a complex one an object, a boolean true or false without quotes, a number without quotes, anything else a text.",
+    ),
+    doc(
+        VAL_UNKNOWN_ELEMENT,
+        Severity::Error,
+        "an element that the definition does not have",
+        "A target drops it or refuses the resource; either way what it held is lost. Correct the name in the mapping.",
+    ),
+    doc(
+        VAL_EMPTY,
+        Severity::Error,
+        "an empty object, array or text",
+        "FHIR forbids them: an element that has nothing to say is left out.",
+    ),
+    doc(
+        VAL_NULL,
+        Severity::Error,
+        "null where FHIR does not allow it",
+        "null stands only in the two arrays of a repeating primitive, to keep their items side by side.",
+    ),
+    doc(
+        VAL_ALIGNMENT,
+        Severity::Error,
+        "a primitive and its _element do not fit together",
+        "Their arrays must be of equal length, or both not arrays, and at each place one of both must say something.",
+    ),
+    doc(
+        VAL_FORMAT,
+        Severity::Error,
+        "a value has not the form of its type",
+        "The issue gives the form that the type asks for and the shape of what is there. Dates keep their precision; a time needs an offset.",
+    ),
+    doc(
+        VAL_RANGE,
+        Severity::Error,
+        "a value that its type does not have",
+        "The form is right, but there is no such day, hour or number.",
+    ),
+    doc(
+        VAL_NARRATIVE,
+        Severity::Error,
+        "the narrative is not the XHTML that FHIR allows",
+        "A narrative is shown to clinicians as it is: it must be well formed and free of active content.",
+    ),
+    doc(
+        VAL_LENGTH,
+        Severity::Error,
+        "a text is longer than its element allows",
+        "A target may cut it. Shorten it where it is mapped, or keep the rest elsewhere.",
+    ),
+    doc(
+        VAL_MINIMUM,
+        Severity::Error,
+        "a required element is missing",
+        "The definition asks for it. Map it, or let the mapping's policy refuse the row.",
+    ),
+    doc(
+        VAL_MAXIMUM,
+        Severity::Error,
+        "an element is there more often than allowed",
+        "A target keeps the first, the last or none.",
+    ),
+    doc(
+        VAL_CHOICE,
+        Severity::Error,
+        "an element of many types is given in two of them",
+        "Only one of value[x] may be there: the reader cannot know which one counts.",
+    ),
+    doc(
+        VAL_FIXED,
+        Severity::Error,
+        "a value differs from the one that the definition fixes",
+        "The definition names the one value that is allowed here.",
+    ),
+    doc(
+        VAL_PATTERN,
+        Severity::Error,
+        "a value lacks what the definition asks for",
+        "The definition gives a pattern: what it holds must be there; more may be.",
+    ),
+    doc(
+        VAL_EXTENSION_TYPE,
+        Severity::Error,
+        "an extension's value is of a type that its definition does not allow",
+        "The definition of the extension lists the types of its value.",
+    ),
+    doc(
+        VAL_MODIFIER,
+        Severity::Warning,
+        "a modifier extension whose definition is not loaded",
+        "It may turn the meaning of what holds it into its contrary, and a target that does not know it must not take the resource. Load its package, or leave it out.",
+    ),
+    doc(
+        VAL_BINDING,
+        Severity::Error,
+        "a code is not in the value set that the element requires",
+        "A required binding allows no other code. Correct the code map.",
+    ),
+    doc(
+        VAL_BINDING_EXTENSIBLE,
+        Severity::Warning,
+        "no code is in the value set that the element asks for",
+        "An extensible binding allows another code only where the value set has none that fits. Somebody should have looked.",
+    ),
+    doc(
+        VAL_UNKNOWN_CODE,
+        Severity::Error,
+        "a code that its code system does not have",
+        "The code system is loaded and complete, and the code is not in it.",
+    ),
+    doc(
+        VAL_INVARIANT,
+        Severity::Error,
+        "a rule of the definition is broken",
+        "The issue names the rule by its key, as the FHIR specification does.",
+    ),
+    doc(
+        VAL_INVARIANT_WARNING,
+        Severity::Warning,
+        "a rule that the definition gives as a warning is broken",
+        "The issue names the rule by its key, as the FHIR specification does.",
+    ),
+    doc(
+        VAL_REFERENCE_FORMAT,
+        Severity::Error,
+        "a reference that is neither a resource's address nor a fragment nor a URN",
+        "A reference is Type/id, a whole URL, urn:uuid:, urn:oid: or #id.",
+    ),
+    doc(
+        VAL_REFERENCE_TYPE,
+        Severity::Error,
+        "a reference to a resource of a type that the element does not allow",
+        "The definition lists the types that may stand here.",
+    ),
+    doc(
+        VAL_CONTAINED,
+        Severity::Error,
+        "a contained resource is not there, not used, or not allowed",
+        "A #id must name a contained resource; a contained resource must be referred to and may itself contain none.",
+    ),
+    doc(
+        VAL_DUPLICATE_ID,
+        Severity::Error,
+        "two resources of one type have one id",
+        "The target would keep one of them only. Both are held. Two maps, or two rows, make the same key.",
+    ),
+    doc(
+        VAL_HELD_WITH_TARGET,
+        Severity::Information,
+        "held because the resource that it refers to is held or was refused",
+        "It would dangle at the target. Mend the root cause, which holds.parquet names: this one then goes with it.",
+    ),
+    doc(
+        VAL_WRONG_FOLDER,
+        Severity::Error,
+        "a resource stands in the folder of another type",
+        "The stage before wrote a resource of one type into the folder of another. It is held.",
+    ),
+];
+
+const fn doc(code: &'static str, severity: Severity, title: &'static str, explanation: &'static str) -> IssueDoc {
+    IssueDoc { code, severity, title, explanation }
+}
+
+/// The page of a code, hazards included.
+pub fn explain(code: &str) -> Option<&'static IssueDoc> {
+    ISSUES.iter().chain(crate::rules::DOCS).find(|d| d.code == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_sorted() {
+        for docs in [ISSUES, crate::rules::DOCS] {
+            assert!(docs.windows(2).all(|w| w[0].code < w[1].code));
+        }
+        assert!(explain("VAL0030").is_some() && explain("DA-03").is_some() && explain("VAL9999").is_none());
+    }
+}

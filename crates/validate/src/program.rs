@@ -1,0 +1,138 @@
+//! A checking program: what the definitions ask for, resolved once, so that the check looks nothing up by path.
+//!
+//! Each type, and each element that has children of its own, becomes a [`Shape`]: its members by JSON name, with
+//! cardinality, types, bindings and invariants as numbers into the program's tables.
+
+use std::collections::BTreeMap;
+
+use epr_fhir::Resource;
+use epr_fhir::definitions::{BindingStrength, ConstraintSeverity, Definitions, Max, Structure};
+
+use crate::hash::FastMap;
+use crate::invariant::Compiled;
+use crate::primitive::PrimitiveKind;
+
+/// The place of a [`Shape`] in [`Program::shapes`].
+pub(crate) type ShapeId = u32;
+
+/// Everything that [`crate::check`] needs, read-only and shared by all threads.
+pub struct Program<'d> {
+    pub(crate) definitions: &'d Definitions,
+    pub(crate) shapes: Vec<Shape<'d>>,
+    pub(crate) resources: FastMap<String, ResourceProgram>,
+    /// The `id` and `extension` of a primitive.
+    pub(crate) element_shape: ShapeId,
+    pub(crate) bindings: Vec<BindingProgram>,
+    pub(crate) invariants: Vec<InvariantProgram>,
+    /// The names of all rules by their place in a tally: base rules, then invariants.
+    pub(crate) rules: Vec<String>,
+    /// What the profiles ask for and this program leaves out: rule, element, reason.
+    pub(crate) left_out: BTreeMap<String, Vec<LeftOut>>,
+}
+
+/// Something of a profile that is not checked in any resource of a type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) rule: &'static str,
+    pub(crate) element: String,
+    pub(crate) reason: String,
+}
+
+/// What is asked of one resource type.
+pub(crate) struct ResourceProgram {
+    pub(crate) shape: ShapeId,
+    pub(crate) invariants: Box<[u32]>,
+    /// The canonical URLs that this program checks: the type's own, and the profile assigned to it.
+    pub(crate) covers: Vec<String>,
+}
+
+/// The members that an object may have.
+pub(crate) struct Shape<'d> {
+    pub(crate) type_name: String,
+    pub(crate) elements: Vec<ElementProgram<'d>>,
+    pub(crate) names: FastMap<Box<str>, NameEntry>,
+    pub(crate) is_extension: bool,
+}
+
+/// What a JSON name stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NameEntry {
+    pub(crate) element: u16,
+    pub(crate) value: u16,
+    /// `_birthDate`: the id and extensions of a primitive.
+    pub(crate) is_companion: bool,
+}
+
+/// One element of a shape.
+pub(crate) struct ElementProgram<'d> {
+    /// Without `[x]`.
+    pub(crate) name: String,
+    pub(crate) min: u32,
+    pub(crate) max: Max,
+    pub(crate) is_array: bool,
+    pub(crate) is_choice: bool,
+    /// One for each type that it may have.
+    pub(crate) values: Vec<ValueProgram<'d>>,
+}
+
+/// One type of an element, and what is asked of a value of it.
+pub(crate) struct ValueProgram<'d> {
+    /// Where the element is defined: what FHIRPath goes on from.
+    pub(crate) structure: &'d Structure,
+    pub(crate) path: String,
+    pub(crate) json_name: String,
+    /// `_` and the name.
+    pub(crate) companion_name: String,
+    pub(crate) type_code: String,
+    pub(crate) what: What,
+    pub(crate) coded: Coded,
+    pub(crate) is_reference: bool,
+    pub(crate) binding: Option<u32>,
+    pub(crate) invariants: Box<[u32]>,
+    /// Resource types that a reference may lead to; empty: any.
+    pub(crate) targets: Box<[String]>,
+    pub(crate) fixed: Option<Resource>,
+    pub(crate) pattern: Option<Resource>,
+    pub(crate) max_length: Option<u32>,
+}
+
+/// What a value is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What {
+    Primitive(PrimitiveKind),
+    Object(ShapeId),
+    /// A resource of whatever type it says it is.
+    AnyResource,
+}
+
+/// How a value holds codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coded {
+    No,
+    Code,
+    Coding,
+    CodeableConcept,
+    Quantity,
+}
+
+/// A binding that is looked at: required or extensible.
+pub(crate) struct BindingProgram {
+    pub(crate) element: String,
+    pub(crate) strength: BindingStrength,
+    pub(crate) value_set: String,
+}
+
+/// One invariant, once however many elements have it.
+pub(crate) struct InvariantProgram {
+    pub(crate) key: String,
+    pub(crate) severity: ConstraintSeverity,
+    pub(crate) human: String,
+    pub(crate) test: Compiled,
+}
+
+impl Program<'_> {
+    /// The names of the rules, for the ledger.
+    pub fn rules(&self) -> &[String] {
+        &self.rules
+    }
+}

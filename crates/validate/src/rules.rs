@@ -1,0 +1,123 @@
+//! Hazard rules: what a profile allows and a clinician must still know of.
+//!
+//! One file a rule, with its page, its check and its tests. A rule that looks at one resource implements
+//! [`ResourceRule`] and stands in [`RESOURCE_RULES`]; a run-wide one has a page in [`HAZARDS`] and is called by the
+//! stage. Ids and severities: the project's rule catalogue; the severities are proposals for the safety officer.
+
+pub mod da_03;
+pub mod id_01;
+pub mod id_02;
+pub mod id_06;
+pub mod id_08;
+pub mod id_09;
+mod nhs_identifier;
+
+use epr_fhir::Node;
+use epr_model::{IssueDoc, Severity};
+
+/// How bad the harm can be, in the words of DCB0129, from mild to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HazardSeverity {
+    Minor,
+    Significant,
+    Considerable,
+    Major,
+    Catastrophic,
+}
+
+impl HazardSeverity {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minor => "minor",
+            Self::Significant => "significant",
+            Self::Considerable => "considerable",
+            Self::Major => "major",
+            Self::Catastrophic => "catastrophic",
+        }
+    }
+
+    /// The severity of the issue that a hazard raises.
+    pub const fn issue_severity(self) -> Severity {
+        match self {
+            Self::Catastrophic | Self::Major => Severity::Error,
+            _ => Severity::Warning,
+        }
+    }
+}
+
+/// The page of a hazard.
+#[derive(Debug, Clone, Copy)]
+pub struct HazardDoc {
+    pub issue: IssueDoc,
+    pub hazard: HazardSeverity,
+}
+
+impl HazardDoc {
+    pub(crate) const fn new(
+        id: &'static str,
+        hazard: HazardSeverity,
+        title: &'static str,
+        explanation: &'static str,
+    ) -> Self {
+        Self { issue: IssueDoc { code: id, severity: hazard.issue_severity(), title, explanation }, hazard }
+    }
+}
+
+/// What the project says that rules depend on.
+#[derive(Debug, Clone)]
+pub struct RuleSettings {
+    /// "Now", RFC 3339; its date is what rules compare with.
+    pub as_of: String,
+    /// Prefixes of the NHS number test range that stand for synthetic people.
+    pub test_range: Vec<String>,
+}
+
+/// One thing that a rule found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HazardFinding {
+    /// FHIRPath below the resource, with indices: `identifier[0].value`.
+    pub path: String,
+    /// What was expected and the shape of what is there; never a value.
+    pub detail: String,
+}
+
+/// A rule that looks at one resource.
+pub trait ResourceRule: Sync {
+    fn doc(&self) -> &'static HazardDoc;
+    /// The resource types that it looks at.
+    fn types(&self) -> &'static [&'static str];
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>);
+}
+
+/// All rules that look at one resource, by id.
+pub const RESOURCE_RULES: &[&dyn ResourceRule] =
+    &[&id_01::Id01, &id_02::Id02, &id_06::Id06, &id_08::Id08, &id_09::Id09];
+
+/// The pages of all hazards of this crate, by id.
+pub const HAZARDS: &[&HazardDoc] = &[&da_03::DOC, &id_01::DOC, &id_02::DOC, &id_06::DOC, &id_08::DOC, &id_09::DOC];
+
+/// The same pages, as `epr explain` shows them.
+pub const DOCS: &[IssueDoc] =
+    &[da_03::DOC.issue, id_01::DOC.issue, id_02::DOC.issue, id_06::DOC.issue, id_08::DOC.issue, id_09::DOC.issue];
+
+#[cfg(test)]
+pub(crate) fn found(rule: &dyn ResourceRule, json: &str) -> Vec<String> {
+    let resource = epr_fhir::Resource::parse_json(json.as_bytes()).unwrap();
+    let settings = RuleSettings { as_of: "2026-11-01T00:00:00Z".to_owned(), test_range: vec!["9990".to_owned()] };
+    let mut out = Vec::new();
+    rule.check(resource.root(), &settings, &mut out);
+    out.into_iter().map(|f| format!("{}: {}", f.path, f.detail)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_page_under_its_own_id() {
+        assert_eq!(DOCS.len(), HAZARDS.len());
+        for rule in RESOURCE_RULES {
+            assert!(HAZARDS.iter().any(|h| h.issue.code == rule.doc().issue.code));
+        }
+    }
+}

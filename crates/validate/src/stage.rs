@@ -1,0 +1,200 @@
+//! The stage `4-validate`: the linked set to issues, holds and the honesty ledger.
+//!
+//! Three passes, none over the resources twice: keys and references (duplicates, orphans), the resources themselves
+//! (in batches, in parallel, results in their order), and, where anything is held, the references again for what
+//! depends on it. Memory holds one batch, one part's keys and 20 bytes a resource; what is held or orphaned besides.
+
+mod ids;
+mod run_wide;
+mod stream;
+
+use std::collections::BTreeMap;
+
+use epr_fhir::Definitions;
+use epr_model::{Issue, Stage};
+use epr_run::folder::OldSignature;
+use epr_run::ledger::ResourceLedger;
+use epr_run::records::{HoldRecord, RecordWriter};
+use epr_run::whole_file::{self, Access};
+use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageFolder};
+
+use crate::compile::CompileError;
+use crate::program::Program;
+use crate::rules::{HazardSeverity, RuleSettings};
+use crate::{issues, rules};
+
+/// The file of the honesty ledger in the stage's folder.
+pub const LEDGER_FILE: &str = "ledger.json";
+
+/// The key in [`ValidateInput::rules`] that stands for every profile error at once.
+pub const PROFILE_RULE: &str = "profile";
+
+/// What a project does with a resource in which a rule finds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleAction {
+    /// The finding is told, the resource delivered.
+    Deliver,
+    /// The resource, and all that refers to it, is not delivered.
+    Hold,
+    /// Nothing is held; the verdict is "not ready" until a signature waives the rule.
+    Stop,
+}
+
+/// What the stage is told beside the run folder.
+pub struct ValidateInput<'a> {
+    pub run_hash: Sha256Hex,
+    pub definitions: &'a Definitions,
+    /// Resource type to the canonical URL of the profile assigned to it.
+    pub profiles: BTreeMap<String, String>,
+    /// By issue code, or [`PROFILE_RULE`]; what is not named has its default.
+    pub rules: BTreeMap<String, RuleAction>,
+    /// "Now" for every rule (RFC 3339).
+    pub as_of: String,
+    /// Prefixes of the NHS number test range that stand for synthetic people.
+    pub test_range: Vec<String>,
+    pub old_signature: OldSignature,
+}
+
+/// Why the stage could not be done. Nothing of it is left but the partial folder.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error(
+        "{part}, line {line} has no type and id that an earlier stage can have written; run the stages from `epr map` again"
+    )]
+    NoIdentity { part: String, line: u64 },
+}
+
+/// Validates the linked set of a run.
+///
+/// Reads `3-link` (and the issues of `2-map`, for what was refused), writes `issues.parquet`, `holds.parquet`,
+/// `ledger.json` and the manifest with the third ledger. The files do not depend on threads or batches.
+pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedStage, ValidateError> {
+    let program = Program::compile(input.definitions, &input.profiles)?;
+    let link = ctx.run.input(Stage::Link)?;
+    let mut manifest = Manifest::new(Stage::Validate, input.run_hash.clone());
+    manifest.inputs.insert(Stage::Link.as_str().to_owned(), link.manifest_hash()?);
+    let folder = ctx.run.begin(Stage::Validate, input.old_signature)?;
+
+    let ids = ids::Ids::read(ctx, &link)?;
+    let refused = run_wide::refused(ctx)?;
+    let actions = Actions { given: &input.rules };
+    let mut findings = run_wide::orphans(ctx, &link, &ids, &refused)?;
+    let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new() };
+    let settings = RuleSettings { as_of: input.as_of.clone(), test_range: input.test_range.clone() };
+    let stream = stream::Stream { ctx, program: &program, settings: &settings, actions: &actions, ids: &ids };
+    let streamed = stream.run(&link, &folder, &mut findings, &mut out)?;
+    let holds = run_wide::close(ctx, &link, &ids, streamed.roots, &findings.depend_on_refused)?;
+    run_wide::tell_dependants(ctx, &link, &ids, &holds, &mut out)?;
+
+    let held = write_holds(&folder, &ids, &holds)?;
+    write_ledger(&folder, &streamed.ledger)?;
+    out.issues.finish()?;
+    manifest.issues = out.counts;
+    manifest.ledgers.resources = resource_ledger(&link, &streamed.n_resources, &held);
+    manifest.resources = streamed.n_resources;
+    ctx.stop.check()?;
+    Ok(folder.finish(manifest)?)
+}
+
+/// What the project decided, with the defaults for the rest.
+struct Actions<'a> {
+    given: &'a BTreeMap<String, RuleAction>,
+}
+
+impl Actions<'_> {
+    /// A hazard of severity major or worse stops, any other is delivered.
+    fn of_hazard(&self, code: &str, severity: HazardSeverity) -> RuleAction {
+        let default = if severity >= HazardSeverity::Major { RuleAction::Stop } else { RuleAction::Deliver };
+        self.given.get(code).copied().unwrap_or(default)
+    }
+
+    /// A profile error is held; a warning is told.
+    fn of_profile(&self, code: &str, is_error: bool) -> RuleAction {
+        if let Some(action) = self.given.get(code) {
+            return *action;
+        }
+        if is_error { self.given.get(PROFILE_RULE).copied().unwrap_or(RuleAction::Hold) } else { RuleAction::Deliver }
+    }
+}
+
+/// Where issues go, counted by code.
+struct Output {
+    issues: RecordWriter<Issue>,
+    counts: BTreeMap<String, u64>,
+}
+
+impl Output {
+    fn push(&mut self, issue: &Issue) -> Result<(), RunError> {
+        if let Some(n) = self.counts.get_mut(&issue.code) {
+            *n += 1;
+        } else {
+            self.counts.insert(issue.code.clone(), 1);
+        }
+        self.issues.push(issue)
+    }
+}
+
+/// Writes the holds by type and id; gives how many of each type are held.
+fn write_holds(
+    folder: &StageFolder,
+    ids: &ids::Ids,
+    holds: &BTreeMap<u32, run_wide::Hold>,
+) -> Result<BTreeMap<String, u64>, RunError> {
+    let mut writer = RecordWriter::<HoldRecord>::new(folder)?;
+    let mut held = BTreeMap::new();
+    // Indices rise with type and id, so the file is sorted by them.
+    for (index, hold) in holds {
+        let (resource_type, id) = ids.at(*index);
+        *held.entry(resource_type.to_owned()).or_default() += 1;
+        writer.push(&HoldRecord {
+            resource_type: resource_type.to_owned(),
+            id,
+            rule: hold.rule.clone(),
+            root_cause: hold.root_cause.clone(),
+        })?;
+    }
+    writer.finish()?;
+    Ok(held)
+}
+
+fn write_ledger(folder: &StageFolder, ledger: &crate::tally::HonestyLedger) -> Result<(), RunError> {
+    let mut bytes = serde_json::to_vec_pretty(ledger).expect("the ledger has text keys only");
+    bytes.push(b'\n');
+    whole_file::write(&folder.file(LEDGER_FILE)?, &bytes, Access::Group)
+}
+
+/// The third ledger: mapped and merged as link counted them, held as counted here, delivered as read here less held.
+fn resource_ledger(
+    link: &FinishedStage,
+    n_resources: &BTreeMap<String, u64>,
+    held: &BTreeMap<String, u64>,
+) -> BTreeMap<String, ResourceLedger> {
+    let before = &link.manifest().ledgers.resources;
+    let types: std::collections::BTreeSet<&String> = before.keys().chain(n_resources.keys()).collect();
+    types
+        .into_iter()
+        .map(|name| {
+            let n = n_resources.get(name).copied().unwrap_or_default();
+            let held = held.get(name).copied().unwrap_or_default();
+            let old = before.get(name).cloned().unwrap_or(ResourceLedger { mapped: n, ..ResourceLedger::default() });
+            (
+                name.clone(),
+                ResourceLedger { mapped: old.mapped, merged: old.merged, held, delivered: n - held, at_target: None },
+            )
+        })
+        .collect()
+}
+
+/// How bad an issue of this crate's codes is for a patient, where it is a hazard.
+pub fn hazard_severity(code: &str) -> Option<HazardSeverity> {
+    rules::HAZARDS.iter().find(|h| h.issue.code == code).map(|h| h.hazard)
+}
+
+/// What an issue of this stage says in words: its page's title.
+pub fn title(code: &str) -> Option<&'static str> {
+    issues::explain(code).map(|d| d.title)
+}

@@ -1,0 +1,315 @@
+//! The resources themselves: batches of lines, checked in parallel, their findings written in the order of the lines.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use epr_fhir::Resource;
+use epr_model::{Action, Issue, ResourceId, Severity, Stage};
+use epr_run::keys_by_part::KeysByPart;
+use epr_run::parts::{self, PartReader};
+use epr_run::records::KeyRecord;
+use epr_run::{FinishedStage, RunError, StageContext, StageFolder};
+use rayon::prelude::*;
+
+use super::ids::Ids;
+use super::run_wide::RefFindings;
+use super::{Actions, Output, RuleAction, ValidateError};
+use crate::check::Checker;
+use crate::finding::Finding;
+use crate::issues;
+use crate::program::Program;
+use crate::rules::{self, HazardFinding, RESOURCE_RULES, RuleSettings};
+use crate::tally::HonestyLedger;
+
+/// A batch ends at so many lines or bytes, whichever comes first.
+const BATCH_LINES: usize = 8_192;
+const BATCH_BYTES: usize = 16 << 20;
+
+/// What the pass needs and does not change.
+pub(super) struct Stream<'a> {
+    pub(super) ctx: StageContext<'a>,
+    pub(super) program: &'a Program<'a>,
+    pub(super) settings: &'a RuleSettings,
+    pub(super) actions: &'a Actions<'a>,
+    pub(super) ids: &'a Ids,
+}
+
+/// What the pass gives beside the issues that it writes.
+pub(super) struct Streamed {
+    pub(super) n_resources: BTreeMap<String, u64>,
+    /// Resources to hold for a rule of their own: number and rule.
+    pub(super) roots: BTreeMap<u32, String>,
+    pub(super) ledger: HonestyLedger,
+}
+
+/// What one thread keeps from line to line.
+struct Worker<'a> {
+    checker: Checker<'a>,
+    resource: Resource,
+    hazards: Vec<HazardFinding>,
+    /// How often each resource rule was applied, and how often it found something.
+    rules: Vec<[u64; 2]>,
+}
+
+/// One line that was checked.
+struct Checked {
+    id: Option<ResourceId>,
+    patient: Option<ResourceId>,
+    findings: Vec<Found>,
+}
+
+/// One finding, and what is to be done about it.
+struct Found {
+    finding: Finding,
+    action: RuleAction,
+}
+
+/// Lines one after the other in one buffer.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    fn line(&self, i: usize) -> &[u8] {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] };
+        &self.bytes[start..self.ends[i]]
+    }
+
+    fn fill(&mut self, reader: &mut PartReader, line: &mut Vec<u8>) -> Result<(), RunError> {
+        self.bytes.clear();
+        self.ends.clear();
+        while self.ends.len() < BATCH_LINES && self.bytes.len() < BATCH_BYTES && reader.next_into(line)? {
+            self.bytes.extend_from_slice(line);
+            self.ends.push(self.bytes.len());
+        }
+        Ok(())
+    }
+}
+
+impl Stream<'_> {
+    pub(super) fn run(
+        &self,
+        link: &FinishedStage,
+        folder: &StageFolder,
+        refs: &mut RefFindings,
+        out: &mut Output,
+    ) -> Result<Streamed, ValidateError> {
+        let scratch = folder.path().join(".keys");
+        let keys = KeysByPart::split(link, &scratch)?;
+        let workers: Vec<_> = (0..rayon::current_num_threads()).map(|_| Mutex::new(self.worker())).collect();
+        let mut streamed = Streamed { n_resources: BTreeMap::new(), roots: BTreeMap::new(), ledger: empty_ledger() };
+        for resource_type in parts::resource_types(link) {
+            let total = link.manifest().resources.get(&resource_type).copied();
+            self.ctx.progress.begin(&resource_type, total, "resources");
+            for (part, path) in parts::part_paths(link, &resource_type).into_iter().enumerate() {
+                let keys = keys.load(&resource_type, part as u32)?;
+                let place = Place { resource_type: &resource_type, path: &path, keys: &keys };
+                let n = self.part(&place, &workers, refs, out, &mut streamed.roots)?;
+                *streamed.n_resources.entry(resource_type.clone()).or_default() += n;
+            }
+            self.ctx.progress.end();
+        }
+        std::fs::remove_dir_all(&scratch).map_err(RunError::io("delete", &scratch))?;
+        let workers: Vec<_> =
+            workers.into_iter().map(|w| w.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        streamed.ledger = ledger(self.program, &workers);
+        Ok(streamed)
+    }
+
+    fn worker(&self) -> Worker<'_> {
+        Worker {
+            checker: Checker::new(self.program),
+            resource: Resource::default(),
+            hazards: Vec::new(),
+            rules: vec![[0; 2]; RESOURCE_RULES.len()],
+        }
+    }
+
+    /// One part; the next batch is read while one is checked.
+    fn part(
+        &self,
+        place: &Place<'_>,
+        workers: &[Mutex<Worker<'_>>],
+        refs: &mut RefFindings,
+        out: &mut Output,
+        roots: &mut BTreeMap<u32, String>,
+    ) -> Result<u64, ValidateError> {
+        let mut reader = PartReader::open(place.path)?;
+        let (mut line, mut n_lines) = (Vec::new(), 0);
+        let (mut batch, mut next) = (Batch::default(), Batch::default());
+        batch.fill(&mut reader, &mut line)?;
+        while !batch.ends.is_empty() {
+            self.ctx.stop.check()?;
+            let check = || -> Vec<Checked> {
+                let lines = (0..batch.ends.len()).into_par_iter().with_min_len(16);
+                lines.map(|i| self.line(batch.line(i), place.resource_type, workers)).collect()
+            };
+            let (read, checked) = rayon::join(|| next.fill(&mut reader, &mut line), check);
+            read?;
+            for one in checked {
+                n_lines += 1;
+                self.write(one, place, n_lines, refs, out, roots)?;
+            }
+            self.ctx.progress.advance(batch.ends.len() as u64);
+            std::mem::swap(&mut batch, &mut next);
+        }
+        Ok(n_lines)
+    }
+
+    fn line(&self, line: &[u8], folder_type: &str, workers: &[Mutex<Worker<'_>>]) -> Checked {
+        let index = rayon::current_thread_index().unwrap_or(0) % workers.len();
+        let mut guard = workers[index].lock().unwrap_or_else(PoisonError::into_inner);
+        let worker = &mut *guard;
+        if let Err(fault) = worker.resource.parse_json_into(line) {
+            worker.checker.count_unreadable();
+            let identity = epr_run::line::identity(line).filter(|i| i.resource_type == folder_type);
+            let id = identity.and_then(|i| i.id.parse().ok());
+            let detail = format!("column {}: {}", fault.column, fault.what);
+            let finding =
+                Finding { code: issues::VAL_SYNTAX, severity: Severity::Fatal, path: folder_type.to_owned(), detail };
+            return Checked { id, patient: None, findings: vec![self.found(finding)] };
+        }
+        let checked = worker.checker.check(&worker.resource);
+        let mut findings: Vec<Found> = checked.issues.into_iter().map(|f| self.found(f)).collect();
+        if checked.facts.resource_type.as_deref() != Some(folder_type) {
+            findings.push(self.found(Finding {
+                code: issues::VAL_WRONG_FOLDER,
+                severity: Severity::Error,
+                path: "resourceType".to_owned(),
+                detail: format!("expected a {folder_type}, found another type"),
+            }));
+        }
+        self.hazards(worker, folder_type, &mut findings);
+        let id = |text: Option<String>| text.and_then(|t| t.parse().ok());
+        Checked { id: id(checked.facts.id), patient: id(checked.facts.patient_id), findings }
+    }
+
+    fn hazards(&self, worker: &mut Worker<'_>, resource_type: &str, findings: &mut Vec<Found>) {
+        for (rule, counts) in RESOURCE_RULES.iter().zip(&mut worker.rules) {
+            if !rule.types().contains(&resource_type) {
+                continue;
+            }
+            worker.hazards.clear();
+            rule.check(worker.resource.root(), self.settings, &mut worker.hazards);
+            counts[0] += 1;
+            counts[1] += u64::from(!worker.hazards.is_empty());
+            let doc = rule.doc();
+            findings.extend(worker.hazards.drain(..).map(|h| Found {
+                finding: Finding {
+                    code: doc.issue.code,
+                    severity: doc.issue.severity,
+                    path: format!("{resource_type}.{}", h.path),
+                    detail: h.detail,
+                },
+                action: self.actions.of_hazard(doc.issue.code, doc.hazard),
+            }));
+        }
+    }
+
+    fn found(&self, finding: Finding) -> Found {
+        let action = self.actions.of_profile(finding.code, finding.severity >= Severity::Error);
+        Found { finding, action }
+    }
+
+    /// Writes what was found in one resource, with its lineage; notes it as a root where a rule holds it.
+    fn write(
+        &self,
+        mut checked: Checked,
+        place: &Place<'_>,
+        line: u64,
+        refs: &mut RefFindings,
+        out: &mut Output,
+        roots: &mut BTreeMap<u32, String>,
+    ) -> Result<(), ValidateError> {
+        let number = checked.id.and_then(|id| self.ids.number(place.resource_type, id));
+        let (Some(id), Some(number)) = (checked.id, number) else {
+            return Err(ValidateError::NoIdentity { part: place.path.display().to_string(), line });
+        };
+        self.run_wide(number, place.resource_type, refs, &mut checked.findings);
+        let first = place.keys.partition_point(|k| k.id < id);
+        let key = place.keys.get(first).filter(|k| k.id == id);
+        for Found { finding, action } in checked.findings {
+            let held = action == RuleAction::Hold;
+            if held {
+                let rule = roots.entry(number).or_insert_with(|| finding.code.to_owned());
+                if finding.code < rule.as_str() {
+                    finding.code.clone_into(rule);
+                }
+            }
+            let done = if held { Action::Held } else { Action::Kept };
+            let mut issue = Issue::new(finding.code, finding.severity, done, Stage::Validate);
+            issue.resource_type = Some(place.resource_type.to_owned());
+            issue.resource_id = Some(id);
+            issue.patient_key = checked.patient;
+            issue.fhir_path = Some(finding.path);
+            issue.shape = Some(finding.detail);
+            if let Some(key) = key {
+                set_lineage(&mut issue, key);
+            }
+            out.push(&issue)?;
+        }
+        Ok(())
+    }
+
+    /// What the keys and references said of a resource before it was read.
+    fn run_wide(&self, number: u32, resource_type: &str, refs: &mut RefFindings, findings: &mut Vec<Found>) {
+        if self.ids.is_duplicate(number) {
+            findings.push(self.found(Finding {
+                code: issues::VAL_DUPLICATE_ID,
+                severity: Severity::Error,
+                path: format!("{resource_type}.id"),
+                detail: "expected an id of its own, found one that another resource has".to_owned(),
+            }));
+        }
+        let doc = &rules::da_03::DOC;
+        for (path, to_type) in refs.orphans.get(&number).into_iter().flatten() {
+            findings.push(Found {
+                finding: Finding {
+                    code: doc.issue.code,
+                    severity: doc.issue.severity,
+                    path: path.clone(),
+                    detail: rules::da_03::detail(to_type),
+                },
+                action: self.actions.of_hazard(doc.issue.code, doc.hazard),
+            });
+        }
+    }
+}
+
+/// Which part is at hand.
+struct Place<'a> {
+    resource_type: &'a str,
+    path: &'a std::path::Path,
+    /// Sorted by id.
+    keys: &'a [KeyRecord],
+}
+
+/// Says where a resource came from.
+pub(super) fn set_lineage(issue: &mut Issue, key: &KeyRecord) {
+    let mut names = key.table.splitn(3, '/');
+    issue.organisation = names.next().map(ToOwned::to_owned);
+    issue.system = names.next().map(ToOwned::to_owned);
+    issue.table = names.next().map(ToOwned::to_owned);
+    issue.row_no = Some(key.row_no);
+    issue.map = Some(key.map.clone());
+    issue.resource_type = Some(key.resource_type.clone());
+    issue.resource_id = Some(key.id);
+}
+
+fn empty_ledger() -> HonestyLedger {
+    HonestyLedger { schema: 1, checked: Vec::new(), not_checked: Vec::new(), coded: Vec::new() }
+}
+
+fn ledger(program: &Program<'_>, workers: &[Worker<'_>]) -> HonestyLedger {
+    let mut ledger = crate::tally::ledger(program.rules(), workers.iter().map(|w| w.checker.tally()));
+    for (i, rule) in RESOURCE_RULES.iter().enumerate() {
+        let [n, failed] = workers.iter().fold([0; 2], |sum, w| [sum[0] + w.rules[i][0], sum[1] + w.rules[i][1]]);
+        if n > 0 {
+            ledger.checked.push(crate::tally::CheckedRule { rule: rule.doc().issue.code.to_owned(), n, failed });
+        }
+    }
+    ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
+    ledger
+}
