@@ -61,20 +61,20 @@ pub struct LinkInput {
     pub trusted: BTreeSet<(String, String)>,
     /// The project's `state/` folder, written by [`remember`], where persons are to keep the ids of earlier runs.
     pub state: Option<PathBuf>,
-    pub retired: RetiredRecords,
+    pub retired: Retired,
     pub test_numbers: TestNumbers,
 }
 
 /// What becomes of a record whose id was retired (`[link] retired` in `epr.toml`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetiredRecords {
+pub enum Retired {
     /// It is not delivered; its content stands in the person's record.
     Omit,
     /// It is delivered too, as inactive and linked with its person.
     Linked,
 }
 
-impl RetiredRecords {
+impl Retired {
     /// Reads the word in `epr.toml`; `None` for any other.
     pub fn from_code(code: &str) -> Option<Self> {
         match code {
@@ -112,9 +112,8 @@ pub fn run(ctx: StageContext<'_>, input: &LinkInput) -> Result<FinishedStage, Li
 
     let mut manifest = Manifest::new(Stage::Link, input.run_hash.clone());
     manifest.inputs.insert(Stage::Map.as_str().to_owned(), map.manifest_hash()?);
-    if let Some(state) = &input.state {
-        manifest.inputs.extend(state_hashes(state)?);
-    }
+    // What `state` had to say is in links.parquet and persons.parquet; its hash is not named here, since a state
+    // that changes nothing must change no byte of the run.
     for (kind, mapped) in &map.manifest().resources {
         let merged = if kind == "Patient" { rewritten.n_merged } else { 0 };
         // Patients are counted again, line by line; the ledger does not balance where map counted otherwise.
@@ -289,17 +288,6 @@ fn person_records(assigned: &Assigned) -> Vec<PersonRecord> {
     ids.sort_unstable();
     let runs = ids.chunk_by(|a, b| a == b);
     runs.map(|run| PersonRecord { person_id: run[0], n_records: run.len() as u32 }).collect()
-}
-
-fn state_hashes(state: &Path) -> Result<BTreeMap<String, Sha256Hex>, RunError> {
-    let mut hashes = BTreeMap::new();
-    for name in ["links.parquet", "persons.parquet"] {
-        let path = state.join(name);
-        if path.is_file() {
-            hashes.insert(format!("state/{name}"), Sha256Hex::of_file(&path)?.0);
-        }
-    }
-    Ok(hashes)
 }
 
 fn write_all<R: records::Record>(folder: &StageFolder, all: &[R]) -> Result<(), RunError> {

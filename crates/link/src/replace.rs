@@ -1,4 +1,4 @@
-//! Retired ids replaced in place: equal length, a byte scan, no parsing.
+//! RetiredIds ids replaced in place: equal length, a byte scan, no parsing.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ const BEFORE: &[u8] = b"\"Patient/";
 const ID: usize = 36;
 
 /// Which id takes the place of which.
-pub type Retired = HashMap<ResourceId, ResourceId>;
+pub type RetiredIds = HashMap<ResourceId, ResourceId>;
 
 /// Replaces the retired ids in all references to Patients; says whether there was one.
-pub fn replace(resource: &mut [u8], retired: &Retired) -> bool {
+pub fn replace(resource: &mut [u8], retired: &RetiredIds) -> bool {
     let mut changed = false;
     let mut from = 0;
     while let Some((at, id)) = next_reference(resource, from) {
@@ -26,7 +26,7 @@ pub fn replace(resource: &mut [u8], retired: &Retired) -> bool {
 }
 
 /// Whether a reference to a Patient holds a retired id.
-pub fn mentions(resource: &[u8], retired: &Retired) -> bool {
+pub fn mentions(resource: &[u8], retired: &RetiredIds) -> bool {
     let mut from = 0;
     while let Some((at, id)) = next_reference(resource, from) {
         if id.is_some_and(|id| retired.contains_key(&id)) {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     fn replaced(text: &str) -> String {
-        let retired = Retired::from([(id(1), id(2))]);
+        let retired = RetiredIds::from([(id(1), id(2))]);
         let mut bytes = text.as_bytes().to_vec();
         let changed = replace(&mut bytes, &retired);
         assert_eq!(changed, mentions(text.as_bytes(), &retired));

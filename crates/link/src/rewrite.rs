@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 use crate::facts::Facts;
 use crate::merge::{Composed, Frame, compose, references, retire};
 use crate::persons::{Assigned, Person};
-use crate::replace::{Retired, mentions, replace};
-use crate::{LinkError, RetiredRecords, id_of, issue};
+use crate::replace::{RetiredIds, mentions, replace};
+use crate::{LinkError, Retired, id_of, issue};
 
 /// Scratch space inside the partial folder; gone before the stage is finished.
 const SCRATCH: &str = ".scratch";
@@ -35,8 +35,8 @@ pub(crate) struct Plan<'a> {
     folder: &'a StageFolder,
     facts: &'a [Facts],
     assigned: &'a Assigned,
-    mode: RetiredRecords,
-    retired: Retired,
+    mode: Retired,
+    retired: RetiredIds,
     /// For each record of a composed person: the person, and whether the person's record is written in its place.
     roles: HashMap<ResourceId, (usize, Role)>,
 }
@@ -61,9 +61,9 @@ impl<'a> Plan<'a> {
         folder: &'a StageFolder,
         facts: &'a [Facts],
         assigned: &'a Assigned,
-        mode: RetiredRecords,
+        mode: Retired,
     ) -> Self {
-        let (mut retired, mut roles) = (Retired::new(), HashMap::new());
+        let (mut retired, mut roles) = (RetiredIds::new(), HashMap::new());
         for (number, person) in assigned.composed.iter().enumerate() {
             for (i, member) in person.members.iter().enumerate() {
                 let id = facts[*member as usize].id;
@@ -232,7 +232,7 @@ impl Part<'_> {
                     updates.changed(id, person.id, &composed.bytes)?;
                     writer.write(&composed.bytes)?;
                 }
-                Some((id, (_, Role::Away))) if self.plan.mode == RetiredRecords::Omit => {
+                Some((id, (_, Role::Away))) if self.plan.mode == Retired::Omit => {
                     updates.dropped(id)?;
                     rewritten.n_merged += 1;
                 }
@@ -275,7 +275,7 @@ impl Part<'_> {
         for member in &person.members[1..] {
             let id = self.plan.facts[*member as usize].id;
             members.push(self.parse(&self.members.read(id)?)?);
-            if self.plan.mode == RetiredRecords::Linked {
+            if self.plan.mode == Retired::Linked {
                 replaces.push(id.to_string());
             }
         }

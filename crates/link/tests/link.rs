@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use epr_fhir::resource::{Node, Resource};
-use epr_link::{LinkError, LinkInput, RetiredRecords, TestNumbers};
+use epr_link::{LinkError, LinkInput, Retired, TestNumbers};
 use epr_model::{Issue, ResourceId, Stage};
 use epr_run::folder::OldSignature;
 use epr_run::parts::part_paths;
@@ -48,7 +48,7 @@ fn case(text: &str) -> Case {
         old_signature: OldSignature::Keep,
         trusted: trusted.map(|(o, s)| (o.to_owned(), s.to_owned())).collect(),
         state: None,
-        retired: if has("retired linked") { RetiredRecords::Linked } else { RetiredRecords::Omit },
+        retired: if has("retired linked") { Retired::Linked } else { Retired::Omit },
         test_numbers: if has("test numbers are candidates only") {
             TestNumbers::CandidatesOnly
         } else {
