@@ -6,6 +6,7 @@
 //! | what you want to find | module |
 //! |---|---|
 //! | what is wrong with the data, and where | [`issue`] |
+//! | how badly a hazard can harm | [`hazard`] |
 //! | what became of a row or a resource | [`outcome`] |
 //! | the stages and their folders | [`stage`] |
 //! | ids made from source keys | [`id`] |
@@ -14,6 +15,7 @@
 //! | the YAML that people write, as a tree with spans | [`yaml`] |
 //! | values that must not be printed, and how they may be described | [`sensitive`], [`shape`] |
 
+pub mod hazard;
 pub mod id;
 pub mod issue;
 pub mod nhs_number;
@@ -24,6 +26,7 @@ pub mod shape;
 pub mod stage;
 pub mod yaml;
 
+pub use hazard::HazardSeverity;
 pub use id::{IdNamespace, ResourceId};
 pub use issue::{Action, Issue, IssueDoc, Severity};
 pub use nhs_number::{NhsNumber, NhsNumberFault};
