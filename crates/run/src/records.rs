@@ -93,6 +93,17 @@ pub fn read<R: Record>(stage: &FinishedStage) -> Result<RecordReader<R>, RunErro
     }
 }
 
+/// The number of records of one file of a finished stage, from its footer; 0 where the stage wrote no such file.
+pub fn count<R: Record>(stage: &FinishedStage) -> Result<u64, RunError> {
+    let path = stage.path().join(R::FILE);
+    if !path.is_file() {
+        return Ok(0);
+    }
+    let file = File::open(&path).map_err(RunError::io("open", &path))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(RunError::parquet("open", &path))?;
+    Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default())
+}
+
 /// Reads one file record by record.
 pub struct RecordReader<R> {
     path: PathBuf,
