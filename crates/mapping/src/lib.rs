@@ -14,17 +14,22 @@
 //! | what a finding looks like, with a caret | [`diagnostics`] |
 //! | the compiled form | [`plan`] |
 //! | the functions of the language | [`functions`] |
+//! | look-ups, groups, doubles of a key | [`join`] |
 //! | rows to resources | [`apply`] |
-//! | the codes that this crate raises | `issues` |
+//! | the codes that this crate raises | [`issues`] |
 
 pub mod apply;
 pub mod code_map;
 pub mod diagnostics;
 pub mod functions;
+pub mod issues;
+pub mod join;
+mod output;
 pub mod pack;
 pub mod plan;
 #[expect(dead_code, reason = "the checks that use it come next")]
 mod resolve;
+pub mod stage;
 pub mod syntax;
 
 pub use diagnostics::{Colour, Diagnostic, Sources};

@@ -174,10 +174,6 @@ impl Expr {
         Self::Compare { op: CompareOp::Eq, left: Box::new(left), right: Box::new(right) }
     }
 
-    pub fn not(inner: Expr) -> Self {
-        Self::Not(Box::new(inner))
-    }
-
     /// Hands the direct parts of an expression to `visit`.
     pub fn for_each_child<'e>(&'e self, mut visit: impl FnMut(&'e Expr)) {
         match self {

@@ -1,0 +1,251 @@
+//! The files of the stage `map`, written in the order in which batches come.
+
+use std::collections::{BTreeMap, HashMap};
+
+use epr_model::ResourceId;
+use epr_run::ledger::MapLedger;
+use epr_run::parts::PartWriter;
+use epr_run::records::{KeyRecord, RecordWriter, RefRecord, RowRecord, UnmappedCodeRecord};
+use epr_run::staged::StagedTable;
+use epr_run::{Manifest, RunError, StageFolder};
+
+use crate::apply::{Applied, MapProgram, ResourceOut, UnmappedCode};
+use crate::plan::{ColumnRef, MapPlan, MappingPlan};
+use crate::stage::{IssueCounts, Limit, MapError, empty_ledger, limit_text};
+
+/// One writer a file, one a resource type.
+pub(crate) struct Output<'f> {
+    stage: &'f StageFolder,
+    types: BTreeMap<String, TypeWriter>,
+    keys: RecordWriter<KeyRecord>,
+    refs: RecordWriter<RefRecord>,
+    rows: RecordWriter<RowRecord>,
+    issues: RecordWriter<epr_model::Issue>,
+    unmapped: BTreeMap<(usize, UnmappedCode), u64>,
+    /// Name, place and slots of each map begun, for the codes that its code maps do not know.
+    maps: Vec<MapNames>,
+    ledgers: Vec<MapLedger>,
+    issue_counts: IssueCounts,
+    max_refused: Option<Limit>,
+    /// Resources whose ids two maps could make: the ids made so far, and by which map.
+    shared: HashMap<(String, usize), HashMap<ResourceId, usize>>,
+    /// By map name and resource index: the group of `shared`.
+    shared_groups: HashMap<(String, usize), (String, usize)>,
+}
+
+struct MapNames {
+    name: String,
+    table_path: String,
+    columns: HashMap<ColumnRef, String>,
+}
+
+struct TypeWriter {
+    parts: PartWriter,
+    /// Keys of the part being written.
+    pending: Vec<KeyRecord>,
+    part: u32,
+}
+
+impl<'f> Output<'f> {
+    pub(crate) fn new(stage: &'f StageFolder, max_refused: Option<Limit>) -> Result<Self, RunError> {
+        Ok(Self {
+            stage,
+            types: BTreeMap::new(),
+            keys: RecordWriter::new(stage)?,
+            refs: RecordWriter::new(stage)?,
+            rows: RecordWriter::new(stage)?,
+            issues: RecordWriter::new(stage)?,
+            unmapped: BTreeMap::new(),
+            maps: Vec::new(),
+            ledgers: Vec::new(),
+            issue_counts: IssueCounts::new(),
+            max_refused,
+            shared: HashMap::new(),
+            shared_groups: HashMap::new(),
+        })
+    }
+
+    /// Finds the resources of different maps that have one recipe: only their ids can meet.
+    pub(crate) fn watch_shared_ids(&mut self, maps: &[(&MappingPlan, &MapPlan)]) {
+        let mut by_recipe: BTreeMap<_, Vec<(String, usize)>> = BTreeMap::new();
+        for (pack, map) in maps {
+            for (i, resource) in map.resources.iter().enumerate() {
+                let recipe = (
+                    &pack.organisation,
+                    &pack.system,
+                    &map.main_table().name,
+                    &resource.resource_type,
+                    &resource.id_part,
+                );
+                by_recipe.entry(recipe).or_default().push((map.name.clone(), i));
+            }
+        }
+        for group in by_recipe.into_values().filter(|group| group.len() > 1) {
+            for member in &group {
+                self.shared_groups.insert(member.clone(), group[0].clone());
+            }
+        }
+    }
+
+    pub(crate) fn begin_map(&mut self, program: &MapProgram<'_>, table: &StagedTable) {
+        let plan = program.plan();
+        let mut columns = HashMap::new();
+        for (row, name) in plan.rows.iter().enumerate() {
+            for (column, c) in plan.tables[usize::from(name.table.0)].columns.iter().enumerate() {
+                let slot = ColumnRef { row: crate::plan::RowSlot(row as u16), column: column as u16 };
+                columns.insert(slot, c.name.clone());
+            }
+        }
+        self.maps.push(MapNames { name: plan.name.clone(), table_path: program.table_path().to_owned(), columns });
+        self.ledgers.push(empty_ledger(program, table));
+    }
+
+    /// Writes what came of a batch of the map begun last.
+    pub(crate) fn write(&mut self, program: &MapProgram<'_>, applied: Applied) -> Result<(), MapError> {
+        let plan = program.plan();
+        for resource in &applied.resources {
+            self.check_id(plan, resource)?;
+            self.write_resource(program, resource, &applied.bytes)?;
+        }
+        for reference in &applied.refs {
+            let from = &applied.resources[reference.resource as usize];
+            self.refs.push(&RefRecord {
+                from_type: plan.resources[usize::from(from.resource)].resource_type.clone(),
+                from_id: from.id,
+                to_type: plan.ref_targets[usize::from(reference.target.0)].resource_type.to_string(),
+                to_id: reference.id,
+                path: reference.path.to_string(),
+            })?;
+        }
+        let ledger = self.ledgers.last_mut().expect("a map was begun");
+        for row in applied.rows {
+            ledger.count(row.outcome, row.n_resources.into());
+            self.rows.push(&RowRecord {
+                table: program.table_path().to_owned(),
+                row_no: row.row_no,
+                map: plan.name.clone(),
+                domain: plan.domain,
+                outcome: row.outcome,
+                n_resources: row.n_resources,
+                measures: row.measures,
+                issue: row.issue,
+            })?;
+        }
+        if let Some(Limit::Rows(most)) = self.max_refused
+            && self.refused().0 > most
+        {
+            return Err(self.too_many_refused());
+        }
+        for placed in applied.issues {
+            *self.issue_counts.entry(placed.issue.code.clone()).or_default() += 1;
+            self.issues.push(&placed.issue)?;
+        }
+        let map = self.maps.len() - 1;
+        for (code, n) in applied.unmapped {
+            *self.unmapped.entry((map, code)).or_default() += n;
+        }
+        Ok(())
+    }
+
+    /// Ends every file and fills the manifest.
+    pub(crate) fn finish(mut self, manifest: &mut Manifest) -> Result<(), MapError> {
+        if let Some(Limit::Percent(most)) = self.max_refused {
+            let (refused, rows) = self.refused();
+            if refused as f64 * 100.0 > most * rows as f64 {
+                return Err(self.too_many_refused());
+            }
+        }
+        let mut unmapped = RecordWriter::<UnmappedCodeRecord>::new(self.stage)?;
+        for ((map, code), n_rows) in &self.unmapped {
+            let names = &self.maps[*map];
+            unmapped.push(&UnmappedCodeRecord {
+                map: names.name.clone(),
+                map_line: code.map_line,
+                code_map: code.code_map.clone(),
+                table: names.table_path.clone(),
+                column: code.column.and_then(|c| names.columns.get(&c)).cloned().unwrap_or_default(),
+                source_code: code.source_code.expose().clone(),
+                n_rows: *n_rows,
+            })?;
+        }
+        unmapped.finish()?;
+        for (resource_type, mut writer) in std::mem::take(&mut self.types) {
+            writer.flush(&mut self.keys)?;
+            let n = writer.parts.finish()?;
+            manifest.resources.insert(resource_type, n);
+        }
+        self.keys.finish()?;
+        self.refs.finish()?;
+        self.rows.finish()?;
+        self.issues.finish()?;
+        manifest.issues = self.issue_counts;
+        manifest.ledgers.maps = self.ledgers;
+        Ok(())
+    }
+
+    fn write_resource(
+        &mut self,
+        program: &MapProgram<'_>,
+        resource: &ResourceOut,
+        bytes: &[u8],
+    ) -> Result<(), MapError> {
+        let plan = program.plan();
+        let resource_type = &plan.resources[usize::from(resource.resource)].resource_type;
+        if !self.types.contains_key(resource_type) {
+            let parts = PartWriter::new(self.stage, resource_type)?;
+            self.types.insert(resource_type.clone(), TypeWriter { parts, pending: Vec::new(), part: 0 });
+        }
+        let writer = self.types.get_mut(resource_type).expect("inserted above");
+        let place = writer.parts.write(&bytes[resource.range.clone()])?;
+        if place.part != writer.part {
+            writer.flush(&mut self.keys)?;
+            writer.part = place.part;
+        }
+        writer.pending.push(KeyRecord {
+            resource_type: resource_type.clone(),
+            id: resource.id,
+            key_hash: resource.key_hash,
+            content_hash: resource.content_hash,
+            table: program.table_path().to_owned(),
+            part: place.part,
+            row_no: resource.row_no,
+            map: plan.name.clone(),
+        });
+        Ok(())
+    }
+
+    fn check_id(&mut self, plan: &MapPlan, resource: &ResourceOut) -> Result<(), MapError> {
+        if self.shared_groups.is_empty() {
+            return Ok(());
+        }
+        let member = (plan.name.clone(), usize::from(resource.resource));
+        let Some(group) = self.shared_groups.get(&member) else { return Ok(()) };
+        let map = self.maps.len() - 1;
+        match self.shared.entry(group.clone()).or_default().insert(resource.id, map) {
+            None => Ok(()),
+            Some(other) => Err(MapError::DuplicateId {
+                resource_type: plan.resources[usize::from(resource.resource)].resource_type.clone(),
+                id: resource.id.to_string(),
+                first: self.maps[other].name.clone(),
+                second: plan.name.clone(),
+            }),
+        }
+    }
+
+    fn refused(&self) -> (u64, u64) {
+        (self.ledgers.iter().map(|l| l.refused).sum(), self.ledgers.iter().map(|l| l.in_scope).sum())
+    }
+
+    fn too_many_refused(&self) -> MapError {
+        let (refused, rows) = self.refused();
+        MapError::TooManyRefused { refused, rows, limit: self.max_refused.map(limit_text).unwrap_or_default() }
+    }
+}
+
+impl TypeWriter {
+    /// Keys are sorted by id within a part.
+    fn flush(&mut self, keys: &mut RecordWriter<KeyRecord>) -> Result<(), RunError> {
+        self.pending.sort_by(|a, b| a.id.cmp(&b.id));
+        self.pending.drain(..).try_for_each(|key| keys.push(&key))
+    }
+}
