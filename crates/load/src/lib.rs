@@ -106,6 +106,7 @@ pub fn run_to(ctx: StageContext<'_>, input: &LoadInput, target: &mut dyn Target)
         if resources.has_any() {
             target.send(&delivery, &mut resources, &mut receipts)?;
         }
+        receipts.end_type();
         ctx.progress.end();
     }
     target.finish(&delivery)?;

@@ -15,6 +15,8 @@ pub struct Receipts {
     crosswalk: RecordWriter<CrosswalkRecord>,
     issues: RecordWriter<Issue>,
     resource_type: String,
+    /// Of the type that is being sent.
+    counted: TargetLedger,
     summary: Summary,
 }
 
@@ -33,21 +35,30 @@ impl Receipts {
             crosswalk: RecordWriter::new(folder)?,
             issues: RecordWriter::new(folder)?,
             resource_type: String::new(),
+            counted: TargetLedger::default(),
             summary: Summary::default(),
         })
     }
 
     pub(crate) fn begin_type(&mut self, resource_type: &str) {
         resource_type.clone_into(&mut self.resource_type);
+        self.counted = TargetLedger::default();
+    }
+
+    pub(crate) fn end_type(&mut self) {
+        let kind = &self.resource_type;
+        if self.counted.confirmed > 0 {
+            self.summary.sent.insert(kind.clone(), self.counted.confirmed);
+        }
+        self.summary.by_type.insert(kind.clone(), std::mem::take(&mut self.counted));
     }
 
     /// Takes the answer for one resource of the type that is being sent.
     pub fn push(&mut self, sent: &Sent, answer: Answer<'_>) -> Result<(), RunError> {
-        let ledger = self.summary.by_type.entry(self.resource_type.clone()).or_default();
+        let ledger = &mut self.counted;
         match answer {
             Answer::Confirmed { target_id, version } => {
                 ledger.confirmed += 1;
-                *self.summary.sent.entry(self.resource_type.clone()).or_default() += 1;
                 self.cross(sent, target_id, version)
             }
             Answer::Unchanged { target_id, version } => {
