@@ -11,15 +11,18 @@
 //! | what a primitive, a narrative may look like | [`primitive`], [`xhtml`] |
 //! | hazard rules, one file each | [`rules`] |
 //! | the stage of a run: issues, holds, ledgers | [`stage`] |
+//! | `epr validate` on files, its machine format | [`files`], [`outcome`] |
 //! | the honesty ledger | [`tally`] |
 //! | what each issue code means | [`issues`] |
 
 pub mod check;
 pub mod compile;
+pub mod files;
 pub mod finding;
 mod hash;
 mod invariant;
 pub mod issues;
+pub mod outcome;
 pub mod primitive;
 pub mod program;
 pub mod rules;
@@ -29,6 +32,7 @@ pub mod xhtml;
 
 pub use check::{Checker, check};
 pub use compile::CompileError;
+pub use files::{FileResult, FilesError, FilesSummary, Strictness, check_files};
 pub use finding::{Facts, Finding, Findings, ReferenceFact};
 pub use program::Program;
 pub use stage::{RuleAction, ValidateError, ValidateInput};

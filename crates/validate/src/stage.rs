@@ -82,11 +82,11 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let ids = ids::Ids::read(ctx, &link)?;
     let refused = run_wide::refused(ctx)?;
     let actions = Actions { given: &input.rules };
-    let mut findings = run_wide::orphans(ctx, &link, &ids, &refused)?;
+    let findings = run_wide::orphans(ctx, &link, &ids, &refused)?;
     let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new() };
     let settings = RuleSettings { as_of: input.as_of.clone(), test_range: input.test_range.clone() };
     let stream = stream::Stream { ctx, program: &program, settings: &settings, actions: &actions, ids: &ids };
-    let streamed = stream.run(&link, &folder, &mut findings, &mut out)?;
+    let streamed = stream.run(&link, &folder, &findings, &mut out)?;
     let holds = run_wide::close(ctx, &link, &ids, streamed.roots, &findings.depend_on_refused)?;
     run_wide::tell_dependants(ctx, &link, &ids, &holds, &mut out)?;
 
@@ -149,7 +149,8 @@ fn write_holds(
     // Indices rise with type and id, so the file is sorted by them.
     for (index, hold) in holds {
         let (resource_type, id) = ids.at(*index);
-        *held.entry(resource_type.to_owned()).or_default() += 1;
+        // A hold names an id; all resources that have it stay back.
+        *held.entry(resource_type.to_owned()).or_default() += ids.copies(*index);
         writer.push(&HoldRecord {
             resource_type: resource_type.to_owned(),
             id,

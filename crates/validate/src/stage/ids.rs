@@ -8,8 +8,8 @@ use epr_run::{FinishedStage, RunError, StageContext};
 pub(super) struct Ids {
     types: Vec<String>,
     sorted: Vec<(u16, ResourceId)>,
-    /// Ids that stand more than once, sorted.
-    duplicates: Vec<u32>,
+    /// Ids that more than one resource has, sorted, and how many have them.
+    duplicates: Vec<(u32, u64)>,
 }
 
 impl Ids {
@@ -29,15 +29,18 @@ impl Ids {
         }
         all.sort_unstable();
         let mut sorted: Vec<(u16, ResourceId)> = Vec::with_capacity(all.len());
-        let mut duplicates = Vec::new();
+        let mut duplicates: Vec<(u32, u64)> = Vec::new();
         for entry in all {
             if sorted.last() == Some(&entry) {
-                duplicates.push(sorted.len() as u32 - 1);
+                let number = sorted.len() as u32 - 1;
+                match duplicates.last_mut() {
+                    Some((last, n)) if *last == number => *n += 1,
+                    _ => duplicates.push((number, 2)),
+                }
             } else {
                 sorted.push(entry);
             }
         }
-        duplicates.dedup();
         Ok(Self { types, sorted, duplicates })
     }
 
@@ -51,7 +54,8 @@ impl Ids {
         (&self.types[usize::from(t)], id)
     }
 
-    pub(super) fn is_duplicate(&self, number: u32) -> bool {
-        self.duplicates.binary_search(&number).is_ok()
+    /// How many resources have the id: 1, unless two maps or two rows made the same.
+    pub(super) fn copies(&self, number: u32) -> u64 {
+        self.duplicates.binary_search_by_key(&number, |(n, _)| *n).map_or(1, |i| self.duplicates[i].1)
     }
 }

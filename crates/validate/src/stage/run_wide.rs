@@ -20,6 +20,8 @@ pub(super) struct RefFindings {
     pub(super) orphans: FastMap<u32, Vec<(String, String)>>,
     /// Resources that refer to a refused one.
     pub(super) depend_on_refused: BTreeMap<u32, Hold>,
+    /// References that were looked up.
+    pub(super) n_references: u64,
 }
 
 /// Why a resource is held.
@@ -54,8 +56,9 @@ pub(super) fn orphans(
     ids: &Ids,
     refused: &Refused,
 ) -> Result<RefFindings, RunError> {
-    let mut found = RefFindings { orphans: FastMap::default(), depend_on_refused: BTreeMap::new() };
+    let mut found = RefFindings { orphans: FastMap::default(), depend_on_refused: BTreeMap::new(), n_references: 0 };
     for_each_ref(ctx, link, |reference| {
+        found.n_references += 1;
         if ids.number(&reference.to_type, reference.to_id).is_some() {
             return;
         }

@@ -93,7 +93,7 @@ impl Stream<'_> {
         &self,
         link: &FinishedStage,
         folder: &StageFolder,
-        refs: &mut RefFindings,
+        refs: &RefFindings,
         out: &mut Output,
     ) -> Result<Streamed, ValidateError> {
         let scratch = folder.path().join(".keys");
@@ -114,7 +114,7 @@ impl Stream<'_> {
         std::fs::remove_dir_all(&scratch).map_err(RunError::io("delete", &scratch))?;
         let workers: Vec<_> =
             workers.into_iter().map(|w| w.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        streamed.ledger = ledger(self.program, &workers);
+        streamed.ledger = ledger(self.program, &workers, refs);
         Ok(streamed)
     }
 
@@ -132,7 +132,7 @@ impl Stream<'_> {
         &self,
         place: &Place<'_>,
         workers: &[Mutex<Worker<'_>>],
-        refs: &mut RefFindings,
+        refs: &RefFindings,
         out: &mut Output,
         roots: &mut BTreeMap<u32, String>,
     ) -> Result<u64, ValidateError> {
@@ -219,7 +219,7 @@ impl Stream<'_> {
         mut checked: Checked,
         place: &Place<'_>,
         line: u64,
-        refs: &mut RefFindings,
+        refs: &RefFindings,
         out: &mut Output,
         roots: &mut BTreeMap<u32, String>,
     ) -> Result<(), ValidateError> {
@@ -254,8 +254,8 @@ impl Stream<'_> {
     }
 
     /// What the keys and references said of a resource before it was read.
-    fn run_wide(&self, number: u32, resource_type: &str, refs: &mut RefFindings, findings: &mut Vec<Found>) {
-        if self.ids.is_duplicate(number) {
+    fn run_wide(&self, number: u32, resource_type: &str, refs: &RefFindings, findings: &mut Vec<Found>) {
+        if self.ids.copies(number) > 1 {
             findings.push(self.found(Finding {
                 code: issues::VAL_DUPLICATE_ID,
                 severity: Severity::Error,
@@ -302,13 +302,18 @@ fn empty_ledger() -> HonestyLedger {
     HonestyLedger { schema: 1, checked: Vec::new(), not_checked: Vec::new(), coded: Vec::new() }
 }
 
-fn ledger(program: &Program<'_>, workers: &[Worker<'_>]) -> HonestyLedger {
+fn ledger(program: &Program<'_>, workers: &[Worker<'_>], refs: &RefFindings) -> HonestyLedger {
     let mut ledger = crate::tally::ledger(program.rules(), workers.iter().map(|w| w.checker.tally()));
     for (i, rule) in RESOURCE_RULES.iter().enumerate() {
         let [n, failed] = workers.iter().fold([0; 2], |sum, w| [sum[0] + w.rules[i][0], sum[1] + w.rules[i][1]]);
         if n > 0 {
             ledger.checked.push(crate::tally::CheckedRule { rule: rule.doc().issue.code.to_owned(), n, failed });
         }
+    }
+    if refs.n_references > 0 {
+        let failed = refs.orphans.values().map(|o| o.len() as u64).sum();
+        let rule = rules::da_03::DOC.issue.code.to_owned();
+        ledger.checked.push(crate::tally::CheckedRule { rule, n: refs.n_references, failed });
     }
     ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
     ledger

@@ -1,0 +1,324 @@
+//! `epr validate PATH…`: anybody's FHIR files, resource by resource, in the order of the paths.
+//!
+//! `.json`, `.ndjson`, each also `.gz` and `.zst`; folders, in the order of names; `-` is NDJSON from standard input,
+//! which the caller hands in. Memory holds one batch of lines or of JSON files. References outside a file are not
+//! followed. What cannot be read becomes a result with an error, never a file passed over.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use epr_fhir::Resource;
+use epr_model::Severity;
+use epr_run::StopFlag;
+use rayon::prelude::*;
+
+use crate::check::Checker;
+use crate::finding::Finding;
+use crate::issues;
+use crate::program::Program;
+use crate::tally::HonestyLedger;
+
+/// A batch ends at so many lines or bytes, whichever comes first.
+const BATCH_LINES: usize = 4_096;
+const BATCH_BYTES: usize = 16 << 20;
+/// So many JSON files are checked together.
+const BATCH_FILES: usize = 256;
+
+/// What was found in one resource (a Bundle is one), or that something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileResult {
+    /// The path as it was given, or below the folder that was given; `-` for standard input.
+    pub file: String,
+    /// From 1; of a `.json` file always 1.
+    pub line: u64,
+    pub resource_type: Option<String>,
+    pub id: Option<String>,
+    pub issues: Vec<Finding>,
+    pub not_checked: u64,
+}
+
+/// Whether a check that could not be made counts against a resource (`--strict-terminology`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    Plain,
+    NotCheckedIsInvalid,
+}
+
+impl FileResult {
+    pub fn is_valid(&self, strictness: Strictness) -> bool {
+        self.n_errors() == 0 && (strictness == Strictness::Plain || self.not_checked == 0)
+    }
+}
+
+/// What all files came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesSummary {
+    pub n_resources: u64,
+    pub n_errors: u64,
+    pub n_warnings: u64,
+    pub n_not_checked: u64,
+    /// Resources (or unreadable files) with at least one error.
+    pub n_invalid: u64,
+    pub ledger: HonestyLedger,
+}
+
+/// Why checking files could not go on. What was handed out before stays true.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    #[error("could not write the results")]
+    Output(#[source] io::Error),
+    #[error(transparent)]
+    Stopped(#[from] epr_run::RunError),
+}
+
+/// Checks files and hands each result to `sink`, in the order of paths and lines.
+///
+/// `standard_input` is read where a path is `-`. A path that cannot be opened or read is a result with an error.
+pub fn check_files(
+    program: &Program<'_>,
+    paths: &[PathBuf],
+    standard_input: &mut (dyn Read + Send),
+    stop: &StopFlag,
+    sink: &mut dyn FnMut(FileResult) -> io::Result<()>,
+) -> Result<FilesSummary, FilesError> {
+    let workers = (0..rayon::current_num_threads()).map(|_| Mutex::new(Worker::new(program))).collect();
+    let mut run = Run { workers, stop, sink, summary: empty_summary(), waiting: Vec::new(), n_waiting_bytes: 0 };
+    for path in paths {
+        if path.as_os_str() == "-" {
+            run.lines("-", &mut BufReader::new(&mut *standard_input))?;
+        } else {
+            run.path(path)?;
+        }
+    }
+    run.flush()?;
+    let Run { workers, mut summary, .. } = run;
+    let workers: Vec<_> = workers.into_iter().map(|w| w.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+    summary.ledger = crate::check::ledger(program, workers.iter().map(|w| &w.checker));
+    Ok(summary)
+}
+
+/// What one thread keeps between resources.
+struct Worker<'p> {
+    checker: Checker<'p>,
+    resource: Resource,
+}
+
+impl<'p> Worker<'p> {
+    fn new(program: &'p Program<'_>) -> Self {
+        Self { checker: Checker::new(program), resource: Resource::default() }
+    }
+
+    fn check(&mut self, file: &str, line: u64, bytes: &[u8]) -> FileResult {
+        // A byte order mark is no part of JSON, but many editors write one.
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        if let Err(fault) = self.resource.parse_json_into(bytes) {
+            self.checker.count_unreadable();
+            let place = if line > 1 { String::new() } else { format!("line {}, ", fault.line) };
+            let detail = format!("{place}column {}: {}", fault.column, fault.what);
+            return unreadable(file, line, issues::VAL_SYNTAX, Severity::Fatal, detail);
+        }
+        let findings = self.checker.check(&self.resource);
+        FileResult {
+            file: file.to_owned(),
+            line,
+            resource_type: findings.facts.resource_type,
+            id: findings.facts.id,
+            issues: findings.issues,
+            not_checked: findings.not_checked,
+        }
+    }
+}
+
+struct Run<'a, 'p> {
+    workers: Vec<Mutex<Worker<'p>>>,
+    stop: &'a StopFlag,
+    sink: &'a mut dyn FnMut(FileResult) -> io::Result<()>,
+    summary: FilesSummary,
+    /// JSON files that were read and wait for enough others to be checked together.
+    waiting: Vec<(String, Vec<u8>)>,
+    n_waiting_bytes: usize,
+}
+
+/// How a file is written, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Ndjson,
+    Xml,
+    Other,
+}
+
+impl Run<'_, '_> {
+    fn path(&mut self, path: &Path) -> Result<(), FilesError> {
+        if !path.is_dir() {
+            return self.file(path, true);
+        }
+        let mut entries = match std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries.into_iter().map(|e| e.path()).collect::<Vec<_>>(),
+            Err(error) => return self.fail(path, &error),
+        };
+        entries.sort();
+        for entry in entries {
+            if entry.is_dir() { self.path(&entry)? } else { self.file(&entry, false)? }
+        }
+        Ok(())
+    }
+
+    /// A file found in a folder is passed over where its name is not that of FHIR data; one that was named is not.
+    fn file(&mut self, path: &Path, was_named: bool) -> Result<(), FilesError> {
+        let name = path.display().to_string();
+        let form = form_of(&name);
+        match form {
+            Form::Other if !was_named => return Ok(()),
+            Form::Other => {
+                let detail = "expected .json or .ndjson, also .gz or .zst, found another name".to_owned();
+                return self.give(unreadable(&name, 1, issues::VAL_NOT_BUILT, Severity::Error, detail));
+            }
+            Form::Xml => {
+                let detail = "expected JSON: FHIR in XML is not read by this version".to_owned();
+                return self.give(unreadable(&name, 1, issues::VAL_NOT_BUILT, Severity::Error, detail));
+            }
+            Form::Json | Form::Ndjson => {}
+        }
+        let mut reader = match open(path) {
+            Ok(reader) => reader,
+            Err(error) => return self.fail(path, &error),
+        };
+        if form == Form::Ndjson {
+            return self.lines(&name, &mut reader);
+        }
+        let mut bytes = Vec::new();
+        if let Err(error) = reader.read_to_end(&mut bytes) {
+            return self.fail(path, &error);
+        }
+        self.n_waiting_bytes += bytes.len();
+        self.waiting.push((name, bytes));
+        if self.waiting.len() == BATCH_FILES || self.n_waiting_bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Checks the files that wait; what comes after them must not be handed out before.
+    fn flush(&mut self) -> Result<(), FilesError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.n_waiting_bytes = 0;
+        let workers = &self.workers;
+        let checked: Vec<_> =
+            waiting.par_iter().map(|(name, bytes)| with_worker(workers, |w| w.check(name, 1, bytes))).collect();
+        checked.into_iter().try_for_each(|result| self.hand_out(result))
+    }
+
+    fn lines(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), FilesError> {
+        self.flush()?;
+        let mut bytes = Vec::new();
+        let mut ends: Vec<(u64, usize)> = Vec::new();
+        let mut line = 0;
+        loop {
+            self.stop.check()?;
+            bytes.clear();
+            ends.clear();
+            let mut failure = None;
+            while ends.len() < BATCH_LINES && bytes.len() < BATCH_BYTES {
+                match reader.read_until(b'\n', &mut bytes) {
+                    Ok(0) => break,
+                    Ok(_) => {
+                        line += 1;
+                        ends.push((line, bytes.len()));
+                    }
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+            }
+            for result in self.batch(name, &bytes, &ends) {
+                self.give(result)?;
+            }
+            if let Some(error) = failure {
+                return self.fail(Path::new(name), &error);
+            }
+            if ends.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn batch(&self, name: &str, bytes: &[u8], ends: &[(u64, usize)]) -> Vec<FileResult> {
+        let workers = &self.workers;
+        let lines = (0..ends.len()).into_par_iter().with_min_len(16);
+        let checked = lines.filter_map(|i| {
+            let start = if i == 0 { 0 } else { ends[i - 1].1 };
+            let line = bytes[start..ends[i].1].trim_ascii();
+            // An empty line is no resource.
+            if line.is_empty() {
+                return None;
+            }
+            Some(with_worker(workers, |w| w.check(name, ends[i].0, line)))
+        });
+        checked.collect()
+    }
+
+    fn fail(&mut self, path: &Path, error: &io::Error) -> Result<(), FilesError> {
+        let detail = format!("the file could not be read: {}", error.kind());
+        self.give(unreadable(&path.display().to_string(), 1, issues::VAL_SYNTAX, Severity::Fatal, detail))
+    }
+
+    fn give(&mut self, result: FileResult) -> Result<(), FilesError> {
+        self.flush()?;
+        self.hand_out(result)
+    }
+
+    fn hand_out(&mut self, result: FileResult) -> Result<(), FilesError> {
+        self.stop.check()?;
+        let n_errors = result.n_errors();
+        self.summary.n_resources += 1;
+        self.summary.n_errors += n_errors;
+        self.summary.n_warnings += result.n_warnings();
+        self.summary.n_not_checked += result.not_checked;
+        self.summary.n_invalid += u64::from(n_errors > 0);
+        (self.sink)(result).map_err(FilesError::Output)
+    }
+}
+
+/// Each thread has its own worker, so that no two wait for one.
+fn with_worker<'p, T>(workers: &[Mutex<Worker<'p>>], work: impl FnOnce(&mut Worker<'p>) -> T) -> T {
+    let index = rayon::current_thread_index().unwrap_or(0) % workers.len();
+    work(&mut workers[index].lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn unreadable(file: &str, line: u64, code: &'static str, severity: Severity, detail: String) -> FileResult {
+    let finding = Finding { code, severity, path: String::new(), detail };
+    FileResult { file: file.to_owned(), line, resource_type: None, id: None, issues: vec![finding], not_checked: 0 }
+}
+
+fn form_of(name: &str) -> Form {
+    let name = name.to_ascii_lowercase();
+    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    match Path::new(plain).extension().and_then(|e| e.to_str()) {
+        Some("json") => Form::Json,
+        Some("ndjson") => Form::Ndjson,
+        Some("xml") => Form::Xml,
+        _ => Form::Other,
+    }
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let file = BufReader::with_capacity(1 << 17, File::open(path)?);
+    let end = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    Ok(match end.as_deref().and_then(|e| e.to_str()) {
+        Some("gz") => Box::new(BufReader::with_capacity(1 << 17, flate2::bufread::MultiGzDecoder::new(file))),
+        Some("zst") => Box::new(BufReader::with_capacity(1 << 17, zstd::Decoder::with_buffer(file)?)),
+        _ => Box::new(file),
+    })
+}
+
+fn empty_summary() -> FilesSummary {
+    FilesSummary {
+        n_resources: 0,
+        n_errors: 0,
+        n_warnings: 0,
+        n_not_checked: 0,
+        n_invalid: 0,
+        ledger: HonestyLedger { schema: 1, checked: Vec::new(), not_checked: Vec::new(), coded: Vec::new() },
+    }
+}
