@@ -1,0 +1,185 @@
+//! Source specs: how a system is read, as its author wrote it and as the program understands it.
+//!
+//! | what you want to find | where |
+//! |---|---|
+//! | the types of a spec | here |
+//! | the keys, and every fault at once | [`read`] |
+//! | faults with line, column and help | [`fault`] |
+//! | the schema that a spec gives | [`schema`] |
+
+pub mod fault;
+pub mod read;
+pub mod schema;
+
+use std::collections::BTreeMap;
+
+use encoding_rs::Encoding;
+use epr_model::schema::ColumnKind;
+
+use crate::xml::path::{ColumnPath, ElementsPath, RecordPath};
+
+pub use fault::{SpecFault, SpecFaults};
+pub use read::parse;
+
+/// A source spec, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SystemSpec {
+    pub tables: Vec<TableSpec>,
+}
+
+/// One table of a source, without the child tables that it gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSpec {
+    pub name: String,
+    pub from: From,
+    pub key: KeySpec,
+    pub trim: Trim,
+    /// What columns hold, by the author's word: `identifier`, `document`, `none` …
+    pub classes: BTreeMap<String, String>,
+    /// The whole table may be absent.
+    pub optional: bool,
+    pub optional_columns: Vec<String>,
+    /// Kinds that the author decides, over what the source says.
+    pub kinds: BTreeMap<String, ColumnKind>,
+    /// The column that tells what changed since; recorded for the day on which extract reads deltas.
+    pub watermark: Option<String>,
+}
+
+/// What makes a row itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySpec {
+    Row,
+    Columns(Vec<String>),
+}
+
+/// Which blanks are padding and not data. Applied to text when it is staged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trim {
+    None,
+    /// Spaces at the end, as `char(n)` columns have them.
+    Right,
+    Both,
+}
+
+/// Where a table's rows come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum From {
+    Database(DatabaseTable),
+    Xml(XmlTable),
+    Csv(CsvTable),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseTable {
+    pub query: Query,
+    /// `None`: all that the source has.
+    pub columns: Option<Vec<NamedColumn>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// A table or view, perhaps `schema.table`.
+    Table(String),
+    Sql(String),
+}
+
+/// A staged column and what it is called in the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedColumn {
+    pub name: String,
+    pub source: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct XmlTable {
+    /// A pattern for file names.
+    pub files: String,
+    pub record: RecordPath,
+    pub columns: Vec<PathColumn>,
+    pub children: Vec<ChildSpec>,
+}
+
+/// A column whose value is found by a path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathColumn {
+    pub name: String,
+    pub path: ColumnPath,
+}
+
+/// A child table: one row for each element that `each` gives inside a record.
+///
+/// Its key is `_parent` (the record's key) and the ordinals from 1 on the way to it: `_ord`, and for a child of a
+/// child `_ord_1` (the ordinal of its parent) before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildSpec {
+    pub name: String,
+    pub each: ElementsPath,
+    pub columns: Vec<PathColumn>,
+    pub classes: BTreeMap<String, String>,
+    pub kinds: BTreeMap<String, ColumnKind>,
+    pub children: Vec<ChildSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CsvTable {
+    /// A pattern for file names.
+    pub files: String,
+    pub delimiter: u8,
+    /// `None`: by byte order mark, else UTF-8.
+    pub encoding: Option<&'static Encoding>,
+    /// The line of the header, from 1; `None`: the file has none and `columns` are the cells in order.
+    pub header_row: Option<u64>,
+    pub columns: Option<Vec<NamedColumn>>,
+    pub empty: EmptyCell,
+}
+
+/// What an empty cell of a CSV file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmptyCell {
+    Null,
+    Text,
+}
+
+impl Trim {
+    pub fn apply(self, text: &str) -> &str {
+        match self {
+            Self::None => text,
+            Self::Right => text.trim_end_matches(' '),
+            Self::Both => text.trim_matches(' '),
+        }
+    }
+}
+
+impl TableSpec {
+    /// How the spec writes the name of a column that the source has under this name, perhaps in another case.
+    pub fn spelling(&self, source: &str) -> Option<&str> {
+        let mut names = self.named_columns().into_iter();
+        names.find(|n| n.eq_ignore_ascii_case(source))
+    }
+
+    /// The columns that the spec itself speaks of, each once: key, optional, class, kinds, watermark.
+    pub fn named_columns(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        let keys: &[String] = match &self.key {
+            KeySpec::Columns(keys) => keys,
+            KeySpec::Row => &[],
+        };
+        let spoken_of = keys
+            .iter()
+            .chain(&self.optional_columns)
+            .chain(self.classes.keys())
+            .chain(self.kinds.keys())
+            .chain(&self.watermark);
+        for name in spoken_of {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Whether a column may be absent.
+    pub fn is_optional(&self, column: &str) -> bool {
+        self.optional_columns.iter().any(|c| c == column)
+    }
+}

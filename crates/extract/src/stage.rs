@@ -1,0 +1,107 @@
+//! The stage itself: sources in their order, tables in theirs.
+
+use std::path::Path;
+
+use epr_model::Stage;
+use epr_model::schema::SystemSchema;
+use epr_run::whole_file::{self, Access};
+use epr_run::{FinishedStage, Manifest, StageContext};
+
+use crate::source::{ExtractInput, Source};
+use crate::spec::{self, From, SystemSpec};
+use crate::staging::Outlet;
+use crate::{ExtractError, delimited, odbc, xml};
+
+/// Reads all sources and writes `1-extract`: the staged tables, `issues.parquet`, blobs and the manifest.
+///
+/// All specs are checked before the first source is opened. An issue is never an error here: the caller reads the
+/// manifest's counts (a fatal one, such as a truncated XML file, ends a run with exit 1).
+pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage, ExtractError> {
+    let specs: Vec<SystemSpec> = input.sources.iter().map(parse_spec).collect::<Result<_, _>>()?;
+    let stage = ctx.run.begin(Stage::Extract, input.old_signature)?;
+    let outlet = Outlet::new(&stage)?;
+    let mut manifest = Manifest::new(Stage::Extract, input.run_hash.clone());
+    for (source, spec) in input.sources.iter().zip(&specs) {
+        let database = match source.kind {
+            crate::SourceKind::Odbc => Some(odbc::Database::open(source)?),
+            _ => None,
+        };
+        for table in &spec.tables {
+            ctx.stop.check()?;
+            let staged = match &table.from {
+                From::Xml(xml) => xml::stage_table(&ctx, &outlet, source, table, xml)?,
+                From::Csv(csv) => delimited::stage_table(&ctx, &outlet, source, table, csv)?,
+                From::Database(query) => {
+                    let database = database.as_ref().expect("a table of a database stands in a source of a database");
+                    vec![database.stage_table(&ctx, &outlet, table, query, input.batch_rows)?]
+                }
+            };
+            manifest.tables.extend(staged);
+        }
+    }
+    manifest.issues = outlet.finish()?;
+    manifest.cut_off.clone_from(&input.cut_off);
+    Ok(stage.finish(manifest)?)
+}
+
+/// The schema of a source: what `epr extract --schema` writes beside the spec. No row is read.
+///
+/// A database is asked for its columns; XML follows from the spec alone; CSV too, where the spec lists columns (else
+/// the header lines are read).
+pub fn schema(source: &Source) -> Result<SystemSchema, ExtractError> {
+    let spec = parse_spec(source)?;
+    let database = match source.kind {
+        crate::SourceKind::Odbc => Some(odbc::Database::open(source)?),
+        _ => None,
+    };
+    let mut tables = Vec::new();
+    for table in &spec.tables {
+        match &table.from {
+            From::Xml(xml) => tables.extend(spec::schema::of_xml(table, xml)),
+            From::Csv(csv) => {
+                tables.push(delimited::table_schema(source, table, csv)?);
+            }
+            From::Database(query) => {
+                let database = database.as_ref().expect("a table of a database stands in a source of a database");
+                tables.push(database.table_schema(table, query)?);
+            }
+        }
+    }
+    Ok(SystemSchema { pack: source.pack(), tables })
+}
+
+/// Checks the spec of a source; where its schema follows from the spec alone, that schema.
+///
+/// `None` for a source whose columns stand in the source only. What `epr check` calls: nothing is opened.
+pub fn schema_from_spec(source: &Source) -> Result<Option<SystemSchema>, ExtractError> {
+    let spec = parse_spec(source)?;
+    let mut tables = Vec::new();
+    for table in &spec.tables {
+        match &table.from {
+            From::Xml(xml) => tables.extend(spec::schema::of_xml(table, xml)),
+            From::Csv(csv) if csv.columns.is_some() => {
+                tables.push(delimited::table_schema(source, table, csv)?);
+            }
+            From::Csv(_) | From::Database(_) => return Ok(None),
+        }
+    }
+    Ok(Some(SystemSchema { pack: source.pack(), tables }))
+}
+
+/// Writes a schema file, whole or not at all: `sources/<ods>/<system>.schema.json`.
+pub fn write_schema(path: &Path, schema: &SystemSchema) -> Result<(), ExtractError> {
+    let mut bytes = serde_json::to_vec_pretty(schema).expect("a schema has text keys only");
+    bytes.push(b'\n');
+    Ok(whole_file::write(path, &bytes, Access::Group)?)
+}
+
+/// Reads a schema file.
+pub fn read_schema(path: &Path) -> Result<SystemSchema, ExtractError> {
+    let bytes = std::fs::read(path).map_err(ExtractError::io("read", path))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| ExtractError::SchemaFile { path: path.to_owned(), reason: e.to_string() })
+}
+
+fn parse_spec(source: &Source) -> Result<SystemSpec, ExtractError> {
+    spec::parse(&source.spec_text, source.kind, &source.spec_path).map_err(ExtractError::Spec)
+}
