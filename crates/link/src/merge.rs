@@ -75,6 +75,9 @@ pub(crate) fn compose(members: &[Resource], frame: &Frame<'_>) -> Composed {
     work.meta();
     let death = Death::of(&roots);
     for (name, rule) in ORDER {
+        if matches!(rule, Rule::Union | Rule::ByUrl) {
+            work.omit_malformed(name);
+        }
         match (*name, rule) {
             ("identifier", _) => work.identifiers(),
             ("active", _) => work.active(),
@@ -277,10 +280,11 @@ impl<'a> Work<'a> {
     /// One member of a choice: only the type that the first member with any of them has.
     fn choice(&mut self, name: &str, stem: &str) {
         let has = |root: &Node<'a>| root.members().find(|(key, _)| key.starts_with(stem)).map(|(key, _)| key);
-        let Some(chosen) = self.roots.iter().find_map(has) else { return };
+        let Some(chosen) = self.roots.iter().find_map(has) else { return self.sibling(name, &[]) };
         if chosen == name {
             self.first(name);
         } else {
+            self.omit_siblings(name);
             let others = self.values(name);
             self.omitted.extend(others.into_iter().map(|(i, _)| (i, format!("Patient.{stem}[x]"))));
         }
@@ -294,17 +298,27 @@ impl<'a> Work<'a> {
     }
 
     fn deceased(&mut self, death: &Death<'a>, name: &str) {
-        let Some((from, key, value)) = death.chosen else { return };
+        let Some((from, key, value)) = death.chosen else { return self.sibling(name, &[]) };
         if key != name {
-            return;
+            return self.omit_siblings(name);
         }
         self.out.key(key).raw(value.raw());
-        let sibling = format!("_{key}");
-        if let Some(sibling) = self.roots[from].get(&sibling) {
-            self.out.key(&format!("_{key}")).raw(sibling.raw());
-        }
+        let others = self.values(name).into_iter().filter(|(i, _)| *i != from);
+        let values: Vec<(usize, Node<'a>)> = std::iter::once((from, value)).chain(others).collect();
+        self.sibling(name, &values);
         let lost = death.said.iter().filter(|(_, _, other)| other.raw() != value.raw() && !is_true(*other));
         self.omitted.extend(lost.map(|(i, _, _)| (*i, "Patient.deceased[x]".to_owned())));
+    }
+
+    fn omit_siblings(&mut self, name: &str) {
+        let lost = self.values(&format!("_{name}"));
+        self.omitted.extend(lost.into_iter().map(|(i, _)| (i, format!("Patient.{name}.extension"))));
+    }
+
+    /// A list that is no array cannot be joined with others; validation would have refused it anyway.
+    fn omit_malformed(&mut self, name: &str) {
+        let malformed = self.values(name).into_iter().filter(|(_, value)| value.kind() != NodeKind::Array);
+        self.omitted.extend(malformed.map(|(i, _)| (i, format!("Patient.{name}"))));
     }
 
     /// Links to other Patients; a link of a record to its own person would say nothing.

@@ -25,7 +25,6 @@ pub mod target;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::Path;
 
 use epr_model::{ResourceId, Stage};
 use epr_run::keys_by_part::KeysByPart;
@@ -186,9 +185,4 @@ fn ledgers_before(
         ledgers.insert(kind.clone(), ledger);
     }
     Ok(ledgers)
-}
-
-/// The folder of a target's load inside the run folder.
-pub fn target_folder(run: &Path, target_name: &str) -> std::path::PathBuf {
-    run.join(Stage::Load.folder()).join(target_name)
 }
