@@ -34,5 +34,6 @@ pub use check::{Checker, check};
 pub use compile::CompileError;
 pub use files::{FileResult, FilesError, FilesSummary, Strictness, check_files};
 pub use finding::{Facts, Finding, Findings, ReferenceFact};
+pub use issues::ISSUES;
 pub use program::Program;
-pub use stage::{RuleAction, ValidateError, ValidateInput};
+pub use stage::{RuleAction, ValidateError, ValidateInput, run};

@@ -21,7 +21,6 @@ use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageF
 use crate::compile::CompileError;
 use crate::program::Program;
 use crate::rules::{HazardSeverity, RuleSettings};
-use crate::{issues, rules};
 
 /// The file of the honesty ledger in the stage's folder.
 pub const LEDGER_FILE: &str = "ledger.json";
@@ -188,14 +187,4 @@ fn resource_ledger(
             )
         })
         .collect()
-}
-
-/// How bad an issue of this crate's codes is for a patient, where it is a hazard.
-pub fn hazard_severity(code: &str) -> Option<HazardSeverity> {
-    rules::HAZARDS.iter().find(|h| h.issue.code == code).map(|h| h.hazard)
-}
-
-/// What an issue of this stage says in words: its page's title.
-pub fn title(code: &str) -> Option<&'static str> {
-    issues::explain(code).map(|d| d.title)
 }

@@ -5,7 +5,8 @@
 mod r4;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use epr_run::StopFlag;
@@ -25,10 +26,9 @@ fn lines(folder: &Path, paths: &[PathBuf], input: &str) -> Option<String> {
         Ok(())
     });
     let summary = summary.unwrap();
-    shown.push_str(&format!(
-        "{} resources, {} errors, {} warnings, {} invalid\n",
-        summary.n_resources, summary.n_errors, summary.n_warnings, summary.n_invalid
-    ));
+    let (n, invalid) = (summary.n_resources, summary.n_invalid);
+    writeln!(shown, "{n} resources, {} errors, {} warnings, {invalid} invalid", summary.n_errors, summary.n_warnings)
+        .unwrap();
     Some(shown.replace(&folder.display().to_string(), "FOLDER"))
 }
 
@@ -64,7 +64,8 @@ fn every_form_of_file_is_read_and_every_fault_is_a_line() {
 #[test]
 fn ten_thousand_lines_keep_their_order_whatever_the_threads() {
     let folder = tempfile::tempdir().unwrap();
-    let text: String = (0..10_000).map(|i| format!("{{\"resourceType\":\"Patient\",\"id\":\"p{i}\"}}\n")).collect();
+    let patients: Vec<_> = (0..10_000).map(|i| format!("{{\"resourceType\":\"Patient\",\"id\":\"p{i}\"}}")).collect();
+    let text = patients.join("\n");
     std::fs::write(folder.path().join("a.ndjson"), text).unwrap();
     let paths = [folder.path().to_owned()];
     let with = |n: usize| {
