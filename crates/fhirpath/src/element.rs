@@ -187,6 +187,16 @@ impl<'a> ElementNode<'a> {
 
     /// How many children there are: what `children().count()` says, without making them.
     pub(crate) fn n_children(&self) -> usize {
+        let holder = if self.is_object() { self.value } else { self.extra };
+        let Some(holder) = holder else { return 0 };
+        let (mut n, mut is_plain) = (0, true);
+        for (key, node) in holder.members() {
+            is_plain &= !key.starts_with('_') && key != "resourceType";
+            n += if node.kind() == NodeKind::Array { node.items().filter(|item| !item.is_null()).count() } else { 1 };
+        }
+        if is_plain {
+            return n;
+        }
         let mut out = Collection::empty();
         self.children(Typing::Structural, &mut out);
         out.len()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use epr_fhir::{Definitions, Node, NodeKind, Resource};
-use epr_fhirpath::{ElementNode, Expression, Focus, Host, NotChecked, Verdict, compile, compile_constraint};
+use epr_fhirpath::{ElementNode, Expression, Focus, Host, Item, NotChecked, Verdict, compile, compile_constraint};
 
 use crate::r4;
 
@@ -63,7 +63,18 @@ impl<'a> Walk<'a> {
                 continue;
             };
             *self.asked.entry(&constraint.key).or_default() += 1;
-            match expression.check(&self.host, *focus) {
+            let verdict = expression.check(&self.host, *focus);
+            // Types looked up or not, the answer is the same: only the cost differs.
+            if self.asked[constraint.key.as_str()] <= 500 {
+                let typed = expression.evaluate(&self.host, *focus).expect("it evaluates");
+                let truth = match typed.items.as_slice() {
+                    [] => Verdict::Empty,
+                    [Item::Boolean(false)] => Verdict::False,
+                    _ => Verdict::True,
+                };
+                assert_eq!(typed.not_checked.map_or(truth, Verdict::NotChecked), verdict, "{}", constraint.key);
+            }
+            match verdict {
                 Verdict::True => {}
                 Verdict::NotChecked(NotChecked::Failed(error)) => {
                     self.failed.insert(format!("{}: {error}", constraint.key));

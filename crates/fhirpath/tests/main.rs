@@ -3,6 +3,7 @@
 // Notices of what was skipped, and the misses of the official suite, are for the reader of the test's output.
 #![allow(clippy::print_stdout)]
 
+mod focus;
 mod grammar;
 mod invariants;
 mod official;
