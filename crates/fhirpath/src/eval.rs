@@ -12,6 +12,7 @@ mod texts;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use epr_fhir::definitions::Definitions;
 use rust_decimal::Decimal;
@@ -109,6 +110,7 @@ impl Expression {
             focus: *focus,
             typing: host.definitions.filter(|_| typed).map_or(Typing::Structural, Typing::By),
             not_checked: None,
+            below_resource: None,
         };
         let scope = Scope { this: std::slice::from_ref(&this), index: None, total: None };
         let items = evaluator.op(&self.op, &scope)?;
@@ -140,11 +142,28 @@ struct Scope<'s, 'a> {
 
 type Answered<'a> = Result<Collection<'a>, EvalError>;
 
+/// Items of a step, or items that several steps share.
+enum Items<'a> {
+    Own(Collection<'a>),
+    Shared(Rc<Collection<'a>>),
+}
+
+impl<'a> Items<'a> {
+    fn as_slice(&self) -> &[Item<'a>] {
+        match self {
+            Items::Own(items) => items.as_slice(),
+            Items::Shared(items) => items.as_slice(),
+        }
+    }
+}
+
 struct Evaluator<'a> {
     host: Host<'a>,
     focus: Focus<'a>,
     typing: Typing<'a>,
     not_checked: Option<NotChecked>,
+    /// `%resource.descendants()`, made once: dom-3 asks for it four times for each contained resource.
+    below_resource: Option<Rc<Collection<'a>>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -174,7 +193,7 @@ impl<'a> Evaluator<'a> {
                 // The commonest step, made without copying the focus.
                 Op::This => self.members(scope.this, name),
                 base => {
-                    let items = self.op(base, scope)?;
+                    let items = self.shared(base, scope)?;
                     self.members(items.as_slice(), name)
                 }
             },
@@ -193,11 +212,27 @@ impl<'a> Evaluator<'a> {
             }
             Op::Binary(op, left, right, offset) => self.binary(*op, left, right, scope, *offset)?,
             Op::Type(test, operand, name, offset) => {
-                let items = self.op(operand, scope)?;
-                self.type_test(*test, &items, name, *offset)?
+                let items = self.shared(operand, scope)?;
+                self.type_test(*test, items.as_slice(), name, *offset)?
             }
             Op::Call(call) => self.call(call, scope)?,
         })
+    }
+
+    /// The items of a step's base, shared where they would be made again and again.
+    fn shared(&mut self, op: &'a Op, scope: &Scope<'_, 'a>) -> Result<Items<'a>, EvalError> {
+        if let Op::Call(call) = op
+            && call.function == Function::Descendants
+            && matches!(call.base, Op::Resource)
+        {
+            if let Some(items) = &self.below_resource {
+                return Ok(Items::Shared(Rc::clone(items)));
+            }
+            let items = Rc::new(self.op(op, scope)?);
+            self.below_resource = Some(Rc::clone(&items));
+            return Ok(Items::Shared(items));
+        }
+        self.op(op, scope).map(Items::Own)
     }
 
     fn members(&mut self, items: &[Item<'a>], name: &str) -> Collection<'a> {
@@ -440,7 +475,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn type_test(&mut self, test: TypeTest, items: &Collection<'a>, name: &TypeName, offset: usize) -> Answered<'a> {
+    fn type_test(&mut self, test: TypeTest, items: &[Item<'a>], name: &TypeName, offset: usize) -> Answered<'a> {
         let known = match (name.namespace.as_deref(), self.definitions()) {
             (Some("System"), _) => types::is_system_type(&name.name),
             (None | Some("FHIR"), None) => true,
@@ -455,7 +490,11 @@ impl<'a> Evaluator<'a> {
             return Err(EvalError::UnknownType { name: name.name.clone(), offset });
         }
         if test == TypeTest::Is {
-            let Some(item) = one(items, "is", offset)? else { return Ok(Collection::empty()) };
+            let item = match items {
+                [] => return Ok(Collection::empty()),
+                [item] => item,
+                many => return Err(EvalError::NotSingle { what: "is", found: many.len(), offset }),
+            };
             let is = self.is_of(item, name, test);
             return Ok(boolean(is));
         }
