@@ -13,9 +13,59 @@ use quick_xml::events::Event;
 
 use crate::{r4, render, xml};
 
-/// Passed tests may only rise. With the R4 definitions, and without.
-const FLOOR_TYPED: usize = 886;
-const FLOOR_STRUCTURAL: usize = 866;
+/// What is missed with the definitions, and why; any other miss is a fault.
+const KNOWN_MISSES: &[(&str, &[&str])] = &[
+    (
+        "no static types: a wrong name gives nothing, as it must below `descendants()`",
+        &[
+            "testSimpleFail",
+            "testSimpleWithWrongContext",
+            "testPolymorphismB",
+            "testPolymorphismAsB",
+            "testDollarOrderNotAllowed",
+        ],
+    ),
+    (
+        "UCUM conversion is left out: not checked",
+        &[
+            "testQuantity1",
+            "testQuantity2",
+            "testQuantity3",
+            "testQuantity4",
+            "testQuantity9",
+            "testQuantity10",
+            "testNEquality24",
+            "testNotEquivalent22",
+            "Comparable1",
+            "Comparable2",
+            "Comparable3",
+        ],
+    ),
+    ("dom-3 of R4 needs `as` to take several items", &["testFHIRPathAsFunction21"]),
+    ("an unknown profile is not checked rather than an error", &["testConformsTo3"]),
+    ("the specification keeps fractions of seconds", &["testPlusDate19"]),
+    (
+        "the suite's own numbers differ from the specification's text: 0.0034 lies in 0.00335 to 0.00345, 08 in 08:00 to 08:59",
+        &[
+            "LowBoundaryDecimal15",
+            "HighBoundaryDecimal15",
+            "HighBoundaryDecimal16",
+            "HighBoundaryDateTimeMillisecond1",
+            "HighBoundaryDateTimeMillisecond3",
+        ],
+    ),
+    (
+        "the example in the R4 package is another version than the suite's input",
+        &["testCombine1", "testFHIRPathAsFunction14", "testFHIRPathAsFunction19"],
+    ),
+];
+
+/// Misses may only fall, with the R4 definitions and without. They are counted rather than the passes because a
+/// machine may lack inputs: with all that the npm packages have, 899 pass with definitions and 877 without.
+const MOST_MISSED_TYPED: usize = 27;
+const MOST_MISSED_STRUCTURAL: usize = 49;
+/// Tests whose input stands neither beside the suite nor in an installed package.
+const MOST_ABSENT: usize = 40;
 
 #[derive(Default, Debug)]
 struct Case {
@@ -168,7 +218,13 @@ fn type_agrees(kind: &str, item: &Item<'_>) -> bool {
     }
 }
 
-fn run(definitions: Option<&'static Definitions>) -> Option<(usize, usize)> {
+struct Score {
+    passed: usize,
+    total: usize,
+    missed: Vec<String>,
+}
+
+fn run(definitions: Option<&'static Definitions>) -> Option<Score> {
     let path = r4::shared("fhir-test-cases/fhirpath/tests-fhir-r4.xml")?;
     let cases = cases(&std::fs::read_to_string(path).expect("the suite can be read"));
     let by_type = ByType(definitions);
@@ -178,7 +234,7 @@ fn run(definitions: Option<&'static Definitions>) -> Option<(usize, usize)> {
         ..Host::with_definitions(definitions)
     };
     let mut inputs: BTreeMap<&str, Option<Resource>> = BTreeMap::new();
-    let (mut passed, mut absent) = (0, 0);
+    let (mut passed, mut absent, mut missed) = (0, 0, Vec::new());
     for case in &cases {
         let Some(resource) = inputs.entry(&case.input).or_insert_with(|| input(&case.input)) else {
             absent += 1;
@@ -186,23 +242,30 @@ fn run(definitions: Option<&'static Definitions>) -> Option<(usize, usize)> {
         };
         match miss(case, resource, &host) {
             None => passed += 1,
-            Some(why) => println!("miss {}: {} -- {why}", case.name, case.expression.trim()),
+            Some(why) => {
+                println!("miss {}: {} -- {why}", case.name, case.expression.trim());
+                missed.push(case.name.clone());
+            }
         }
     }
     println!("passed {passed} of {} ({absent} without their input)", cases.len());
-    Some((passed, cases.len()))
+    assert!(absent <= MOST_ABSENT, "{absent} tests have no input");
+    Some(Score { passed, total: cases.len(), missed })
 }
 
 #[test]
 fn the_official_suite_passes_as_far_as_it_ever_did_without_definitions() {
-    let Some((passed, total)) = run(None) else { return };
+    let Some(Score { passed, total, .. }) = run(None) else { return };
     assert_eq!(total, 935);
-    assert!(passed >= FLOOR_STRUCTURAL, "only {passed} of {total} pass; {FLOOR_STRUCTURAL} did");
+    assert!(missed.len() <= MOST_MISSED_STRUCTURAL, "{} missed", missed.len());
 }
 
 #[test]
 fn the_official_suite_passes_as_far_as_it_ever_did_with_definitions() {
     let Some(definitions) = r4::definitions() else { return };
-    let Some((passed, total)) = run(Some(definitions)) else { return };
-    assert!(passed >= FLOOR_TYPED, "only {passed} of {total} pass; {FLOOR_TYPED} did");
+    let Some(Score { passed, total, missed }) = run(Some(definitions)) else { return };
+    assert!(passed > 880 && missed.len() <= MOST_MISSED_TYPED, "{passed} of {total} pass, {} missed", missed.len());
+    let known = |name: &String| KNOWN_MISSES.iter().any(|(_, names)| names.contains(&name.as_str()));
+    let unknown: Vec<_> = missed.iter().filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "missed, and not known to be: {unknown:?}");
 }
