@@ -255,7 +255,7 @@ fn run(definitions: Option<&'static Definitions>) -> Option<Score> {
 
 #[test]
 fn the_official_suite_passes_as_far_as_it_ever_did_without_definitions() {
-    let Some(Score { passed, total, .. }) = run(None) else { return };
+    let Some(Score { total, missed, .. }) = run(None) else { return };
     assert_eq!(total, 935);
     assert!(missed.len() <= MOST_MISSED_STRUCTURAL, "{} missed", missed.len());
 }
