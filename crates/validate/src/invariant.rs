@@ -34,8 +34,8 @@ impl Compiled {
 
     /// Asks whether the invariant holds at the focus.
     ///
-    /// An empty answer (dates of different precision, mostly) is a failure, as the reference validator takes it:
-    /// an invariant must evaluate to true.
+    /// An empty answer (dates of different precision, or an element that the rule forgets may be absent) is neither:
+    /// it is told as not checked, so that no sound resource is held for a rule that says nothing of it.
     pub(crate) fn test<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Outcome {
         let expression = match self {
             Self::Expression(expression) => expression,
@@ -43,7 +43,8 @@ impl Compiled {
         };
         match expression.check(host, *focus) {
             Verdict::True => Outcome::Holds,
-            Verdict::False | Verdict::Empty => Outcome::Fails,
+            Verdict::False => Outcome::Fails,
+            Verdict::Empty => Outcome::NotChecked("the rule's FHIRPath gives no answer here".to_owned()),
             Verdict::NotChecked(why) => Outcome::NotChecked(why.to_string()),
         }
     }

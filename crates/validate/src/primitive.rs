@@ -185,10 +185,11 @@ fn free_text(text: &str) -> Result<(), PrimitiveFault> {
     fits(text.bytes().all(|b| b >= 0x20 || matches!(b, b'\t' | b'\r' | b'\n')))
 }
 
+/// White space is that of FHIR's pattern, so ASCII's: published code systems hold codes with a no-break space.
 fn is_code(text: &str) -> bool {
     let mut after_space = true;
-    for c in text.chars() {
-        let space = c.is_whitespace();
+    for c in text.bytes() {
+        let space = c.is_ascii_whitespace();
         if space && after_space {
             return false;
         }

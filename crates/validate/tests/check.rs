@@ -51,3 +51,24 @@ fn show(program: &Program<'_>, bytes: &[u8]) -> String {
     }
     shown
 }
+
+#[test]
+fn no_value_of_a_resource_stands_in_a_finding() {
+    let Some(definitions) = r4::definitions() else { return };
+    let program = Program::compile(definitions, &BTreeMap::new()).unwrap();
+    // Every text of every input is replaced by one that no definition has, so each check that can fail on it does.
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inputs")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let mut changed = String::new();
+        for (i, piece) in text.split('"').enumerate() {
+            // Odd pieces are texts; one with a colon after it is a name.
+            let is_value = i % 2 == 1 && !text.split('"').nth(i + 1).unwrap_or_default().trim_start().starts_with(':');
+            let is_type = text.split('"').nth(i.saturating_sub(2)) == Some("resourceType");
+            changed.push_str(if i > 0 { "\"" } else { "" });
+            changed.push_str(if is_value && !is_type { "Zyzzyva 98765" } else { piece });
+        }
+        let shown = show(&program, changed.as_bytes());
+        let findings: Vec<_> = shown.lines().filter(|l| l.contains(" VAL")).collect();
+        assert!(!findings.iter().any(|l| l.contains("Zyzzyva") || l.contains("98765")), "{findings:#?}");
+    }
+}
