@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use epr_model::schema::{TableKey, TableSchema};
 use epr_model::{Action, Domain, Issue, IssueDoc, ResourceId, RowOutcome, Severity, Stage};
-use epr_report::{ClinicalSeverity, Hint, ReportInput, When};
+use epr_report::{Hint, ReportInput, When};
 use epr_run::context::Silent;
 use epr_run::folder::{OldSignature, StageTimes};
 use epr_run::ledger::{MapLedger, ResourceLedger, TableLedger};
@@ -137,10 +137,7 @@ fn main() {
         when: When::BeforeLoad,
         old_signature: OldSignature::Discard,
         docs: &docs,
-        hazards: BTreeMap::from([
-            ("ID-01".to_owned(), ClinicalSeverity::Considerable),
-            ("ID-03".to_owned(), ClinicalSeverity::Catastrophic),
-        ]),
+        hazards: BTreeMap::new(),
         settings: BTreeMap::new(),
         packages: vec!["hl7.fhir.r4.core@4.0.1".to_owned(), "fhir.r4.ukcore.stu2@2.0.1".to_owned()],
         hints: vec![Hint {

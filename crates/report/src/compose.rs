@@ -207,7 +207,7 @@ fn findings(rules: &Rules<'_>, evidence: &Evidence, tally: &Tally, totals: &Tota
         tally.codes.iter().map(|(code, t)| finding(rules, evidence, tally.n, code, t, totals)).collect();
     findings.sort_by(|a, b| {
         let rank =
-            |f: &Finding| (f.setting == RuleSetting::Stop, f.clinical_severity, f.severity, f.patients.n, f.findings.n);
+            |f: &Finding| (f.setting == RuleSetting::Stop, f.hazard_severity, f.severity, f.patients.n, f.findings.n);
         rank(b).cmp(&rank(a)).then_with(|| a.code.cmp(&b.code))
     });
     findings
@@ -233,7 +233,8 @@ fn finding(
     let mut splits: Vec<_> = tally
         .splits
         .iter()
-        .map(|((organisation, map), n)| Split {
+        .flat_map(|(organisation, maps)| maps.iter().map(move |(map, n)| (organisation, map, n)))
+        .map(|(organisation, map, n)| Split {
             organisation: organisation.clone(),
             map: map.clone(),
             count: Count::new(*n, tally.n, "findings"),
@@ -248,9 +249,10 @@ fn finding(
         title: rules.title(code),
         explanation: rules.doc(code).map(|d| d.explanation.to_owned()).unwrap_or_default(),
         severity: tally.worst,
-        clinical_severity: rules.clinical_severity(code),
+        hazard_severity: rules.hazard_severity(code),
         setting: rules.setting(code, tally.worst),
         actions,
+        cells: tally.cells.iter().map(|(s, a)| format!("{}-{}", s.as_str(), a.as_str())).collect(),
         patients: Count::new(tally.people.len(), totals.patients, "patients"),
         places: places(evidence, n_all, tally),
         findings: Count::new(tally.n, n_all, "findings"),
@@ -267,7 +269,7 @@ fn example(issue: &epr_model::Issue) -> Example {
         place: place::of(issue),
         path: place::chain(issue),
         action: issue.action.as_str().to_owned(),
-        shape: issue.shape.as_deref().map(place::masked),
+        shape: issue.shape.as_deref().map(|s| place::masked(s).into_owned()),
         patient_key: issue.patient_key.map(|p| p.to_string()),
     }
 }
@@ -344,7 +346,7 @@ fn codes(rules: &Rules<'_>, evidence: &Evidence, tally: &Tally, totals: &Totals)
         .iter()
         .map(|(key, n)| ChangedLine {
             mapping: place::map_line(&key.map, key.map_line),
-            element: place::masked(&key.element),
+            element: place::masked(&key.element).into_owned(),
             action: key.action.as_str().to_owned(),
             code: key.code.clone(),
             title: rules.title(&key.code),

@@ -2,11 +2,11 @@
 //!
 //! The page is drawn from these structs and from nothing else, so the two cannot disagree.
 
-use epr_model::Severity;
+use epr_model::{HazardSeverity, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::numbers::Count;
-use crate::rules::{ClinicalSeverity, RuleSetting};
+use crate::rules::RuleSetting;
 use crate::verdict::Verdict;
 
 /// The version of `report.json`.
@@ -78,10 +78,12 @@ pub struct Finding {
     pub title: String,
     pub explanation: String,
     pub severity: Severity,
-    pub clinical_severity: Option<ClinicalSeverity>,
+    pub hazard_severity: Option<HazardSeverity>,
     pub setting: RuleSetting,
     /// What was done, the most frequent first.
     pub actions: Vec<NamedCount>,
+    /// In which cells of the grid it counts: `warning-omitted`.
+    pub cells: Vec<String>,
     pub patients: Count,
     /// Distinct rows or resources.
     pub places: Count,

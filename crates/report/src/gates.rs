@@ -62,8 +62,13 @@ pub(crate) fn gates(g: &Grounds<'_>) -> Vec<Gate> {
     gates
 }
 
+/// A gate that had nothing to look at is open, not met.
 fn gate(id: &str, sentence: &str, count: Count, section: &str) -> Gate {
-    let state = if count.n == 0 { GateState::Met } else { GateState::Fail };
+    let state = match (count.n, count.of) {
+        (0, 0) => GateState::Open,
+        (0, _) => GateState::Met,
+        _ => GateState::Fail,
+    };
     Gate { id: id.to_owned(), state, sentence: sentence.to_owned(), count, section: section.to_owned() }
 }
 

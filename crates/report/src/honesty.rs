@@ -87,7 +87,7 @@ pub(crate) fn not_checked(ledger: Option<HonestyLedger>) -> NotChecked {
             rule: u.rule.clone(),
             element: u.element.clone(),
             value_set: u.value_set.clone(),
-            reason: masked(&u.reason),
+            reason: masked(&u.reason).into_owned(),
             hides: hides(&u.rule).to_owned(),
             count: Count::new(u.n, made(&u.rule) + missed(&u.rule), "checks of this rule"),
         })

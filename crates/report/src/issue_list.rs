@@ -1,5 +1,6 @@
 //! `issues.csv`: every finding with its place, its shape and its key, and no value.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
@@ -46,26 +47,29 @@ impl IssueList {
     }
 
     pub(crate) fn push(&mut self, issue: &Issue) -> Result<(), ReportError> {
-        let text = |t: &Option<String>| t.as_deref().map(inert).unwrap_or_default();
+        fn text(t: Option<&String>) -> Cow<'_, str> {
+            t.map(|t| inert(t)).unwrap_or_default()
+        }
+        let hidden = |t: &Option<String>| t.as_deref().map(|t| inert(&masked(t)).into_owned()).unwrap_or_default();
         let row_no = issue.row_no.map(|n| n.to_string()).unwrap_or_default();
         let map_line = issue.map_line.map(|n| n.to_string()).unwrap_or_default();
         let id = |id: Option<epr_model::ResourceId>| id.map(|id| id.to_string()).unwrap_or_default();
         self.row([
-            inert(&issue.code).as_str(),
+            &inert(&issue.code),
             issue.severity.as_str(),
             issue.action.as_str(),
             issue.stage.as_str(),
-            &text(&issue.organisation),
-            &text(&issue.system),
-            &text(&issue.table),
+            &text(issue.organisation.as_ref()),
+            &text(issue.system.as_ref()),
+            &text(issue.table.as_ref()),
             &row_no,
-            &text(&issue.column),
-            &text(&issue.map),
+            &text(issue.column.as_ref()),
+            &text(issue.map.as_ref()),
             &map_line,
-            &text(&issue.resource_type),
+            &text(issue.resource_type.as_ref()),
             &id(issue.resource_id),
-            &issue.fhir_path.as_deref().map(|p| inert(&masked(p))).unwrap_or_default(),
-            &issue.shape.as_deref().map(|s| inert(&masked(s))).unwrap_or_default(),
+            &hidden(&issue.fhir_path),
+            &hidden(&issue.shape),
             &id(issue.patient_key),
         ])
     }
@@ -84,8 +88,12 @@ impl IssueList {
 }
 
 /// A cell that a spreadsheet would run as a formula gets an apostrophe before it.
-pub(crate) fn inert(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+pub(crate) fn inert(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use epr_model::{IssueDoc, Stage};
+use epr_model::{HazardSeverity, IssueDoc, Stage};
 use epr_run::folder::OldSignature;
 use epr_run::whole_file::{self, Access};
 use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext};
@@ -50,7 +50,7 @@ mod tally;
 pub mod verdict;
 pub mod waivers;
 
-pub use rules::{ClinicalSeverity, RuleSetting};
+pub use rules::RuleSetting;
 pub use sign::{Decision, Role, SignError, Signature, SignatureState, sign, verify_signature};
 pub use verdict::{Gate, GateState, Summary, Verdict, summary, verdict};
 pub use waivers::Waiver;
@@ -81,8 +81,8 @@ pub struct ReportInput<'a> {
     pub old_signature: OldSignature,
     /// The pages of all crates' codes.
     pub docs: &'a [IssueDoc],
-    /// The clinical severity of the hazards, by code.
-    pub hazards: BTreeMap<String, ClinicalSeverity>,
+    /// How badly hazards can harm, by code, where the clinical safety officer says otherwise than the catalogue.
+    pub hazards: BTreeMap<String, HazardSeverity>,
     /// `[rules]` of the project.
     pub settings: BTreeMap<String, RuleSetting>,
     /// The FHIR packages in use, `name@version`.

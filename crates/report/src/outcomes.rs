@@ -53,8 +53,8 @@ impl OutcomeFile {
             severity: issue.severity,
             action: issue.action,
             code: issue.code.clone(),
-            path: issue.fhir_path.as_deref().map(masked),
-            shape: issue.shape.as_deref().map(masked),
+            path: issue.fhir_path.as_deref().map(|p| masked(p).into_owned()),
+            shape: issue.shape.as_deref().map(|s| masked(s).into_owned()),
         };
         let body = serde_json::to_vec(&kept).expect("texts and codes only");
         Ok(self.spill.push(*id.as_bytes(), &body)?)

@@ -1,5 +1,7 @@
 //! How a place is written, and the last guard that nothing of a patient's data slips through with it.
 
+use std::borrow::Cow;
+
 use epr_model::Issue;
 
 use crate::figures::PathChain;
@@ -18,7 +20,7 @@ pub(crate) fn of(issue: &Issue) -> String {
 /// From FHIR element to mapping line to source column, as far as the finding knows them.
 pub(crate) fn chain(issue: &Issue) -> PathChain {
     PathChain {
-        fhir_path: issue.fhir_path.as_deref().map(masked).or_else(|| issue.resource_type.clone()),
+        fhir_path: issue.fhir_path.as_deref().map(|p| masked(p).into_owned()).or_else(|| issue.resource_type.clone()),
         mapping: mapping(issue),
         source: source(issue).map(|s| issue.column.as_ref().map_or(s.clone(), |c| format!("{s}.{c}"))),
     }
@@ -48,8 +50,11 @@ fn source(issue: &Issue) -> Option<String> {
 ///
 /// A shape holds no digits but its length, and a path only positions; so this changes nothing that is as it should
 /// be. It is here for the day on which another stage writes a value where a shape belongs.
-pub(crate) fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> Cow<'_, str> {
     const TELLING: usize = 6;
+    if text.bytes().filter(u8::is_ascii_digit).count() < TELLING {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().chain(['\0']) {
@@ -63,7 +68,7 @@ pub(crate) fn masked(text: &str) -> String {
             out.push(c);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -1,35 +1,10 @@
-//! What a code means to this project: its page, its clinical severity, and what was decided about it.
+//! What a code means to this project: its page, how badly its hazard can harm, and what was decided about it.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use epr_model::{IssueDoc, Severity};
+use epr_model::{HazardSeverity, IssueDoc, Severity, hazard};
 use serde::{Deserialize, Serialize};
-
-/// How badly a hazard can harm, in the words of DCB0129; ordered from mild to bad.
-///
-/// The rule proposes it; the clinical safety officer owns it. Source: the DCB0129 matrix in the UK Core hazard log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClinicalSeverity {
-    Minor,
-    Significant,
-    Considerable,
-    Major,
-    Catastrophic,
-}
-
-impl ClinicalSeverity {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minor => "minor",
-            Self::Significant => "significant",
-            Self::Considerable => "considerable",
-            Self::Major => "major",
-            Self::Catastrophic => "catastrophic",
-        }
-    }
-}
 
 /// What the project says of a rule that finds something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,14 +47,14 @@ impl FromStr for RuleSetting {
 /// All that is known of the codes beforehand.
 pub(crate) struct Rules<'a> {
     docs: BTreeMap<&'a str, &'a IssueDoc>,
-    hazards: &'a BTreeMap<String, ClinicalSeverity>,
+    hazards: &'a BTreeMap<String, HazardSeverity>,
     settings: &'a BTreeMap<String, RuleSetting>,
 }
 
 impl<'a> Rules<'a> {
     pub(crate) fn new(
         docs: &'a [IssueDoc],
-        hazards: &'a BTreeMap<String, ClinicalSeverity>,
+        hazards: &'a BTreeMap<String, HazardSeverity>,
         settings: &'a BTreeMap<String, RuleSetting>,
     ) -> Self {
         Self { docs: docs.iter().map(|d| (d.code, d)).collect(), hazards, settings }
@@ -96,8 +71,10 @@ impl<'a> Rules<'a> {
         letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     }
 
-    pub(crate) fn clinical_severity(&self, code: &str) -> Option<ClinicalSeverity> {
-        self.hazards.get(code).copied()
+    /// The project's word, else the catalogue's; `None` for the program's own rules.
+    pub(crate) fn hazard_severity(&self, code: &str) -> Option<HazardSeverity> {
+        let proposed = || hazard::severity(code);
+        self.hazards.get(code).copied().or_else(proposed)
     }
 
     /// What holds for a code: the project's word, else by kind (ARCHITECTURE.md, "Holds").
@@ -105,8 +82,8 @@ impl<'a> Rules<'a> {
         if let Some(setting) = self.settings.get(code) {
             return *setting;
         }
-        match self.clinical_severity(code) {
-            Some(severity) if severity >= ClinicalSeverity::Major => RuleSetting::Stop,
+        match self.hazard_severity(code) {
+            Some(severity) if severity >= HazardSeverity::Major => RuleSetting::Stop,
             None if is_profile_rule(code) && worst >= Severity::Error => RuleSetting::Hold,
             _ => RuleSetting::Deliver,
         }
@@ -124,14 +101,13 @@ mod tests {
 
     #[test]
     fn the_projects_word_goes_before_the_rule_of_kind() {
-        let hazards = BTreeMap::from([
-            ("ID-03".to_owned(), ClinicalSeverity::Catastrophic),
-            ("ID-06".to_owned(), ClinicalSeverity::Significant),
-        ]);
+        let hazards = BTreeMap::from([("ID-09".to_owned(), HazardSeverity::Considerable)]);
         let settings = BTreeMap::from([("ID-06".to_owned(), RuleSetting::Hold)]);
         let rules = Rules::new(&[], &hazards, &settings);
         assert_eq!(rules.setting("ID-03", Severity::Warning), RuleSetting::Stop);
+        assert_eq!(rules.setting("ID-04", Severity::Warning), RuleSetting::Stop);
         assert_eq!(rules.setting("ID-06", Severity::Warning), RuleSetting::Hold);
+        assert_eq!(rules.setting("ID-09", Severity::Error), RuleSetting::Deliver);
         assert_eq!(rules.setting("VAL0101", Severity::Error), RuleSetting::Hold);
         assert_eq!(rules.setting("VAL0101", Severity::Warning), RuleSetting::Deliver);
         assert_eq!(rules.setting("MAP0410", Severity::Error), RuleSetting::Deliver);

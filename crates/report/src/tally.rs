@@ -49,11 +49,13 @@ pub(crate) struct CodeTally {
     pub(crate) worst: Severity,
     pub(crate) n: u64,
     pub(crate) actions: [u64; ACTIONS],
+    /// The cells of severity × action in which it is.
+    pub(crate) cells: BTreeSet<(Severity, Action)>,
     pub(crate) kinds: BTreeSet<PlaceKind>,
     pub(crate) grounds: BTreeSet<Ground>,
     pub(crate) people: PeopleSet,
     /// By organisation and map.
-    pub(crate) splits: BTreeMap<(String, String), u64>,
+    pub(crate) splits: BTreeMap<String, BTreeMap<String, u64>>,
     pub(crate) examples: Vec<Issue>,
     pub(crate) n_places: u64,
 }
@@ -64,6 +66,7 @@ impl CodeTally {
             worst: severity,
             n: 0,
             actions: [0; ACTIONS],
+            cells: BTreeSet::new(),
             kinds: BTreeSet::new(),
             grounds: BTreeSet::new(),
             people: PeopleSet::default(),
@@ -226,11 +229,15 @@ impl CodeTally {
         {
             self.grounds.insert(ground);
         }
-        let split = (
-            issue.organisation.clone().unwrap_or_default(),
-            issue.map.clone().or_else(|| issue.table.clone()).unwrap_or_default(),
-        );
-        *self.splits.entry(split).or_default() += 1;
+        let map = issue.map.as_deref().or(issue.table.as_deref()).unwrap_or_default();
+        let known = self.splits.get_mut(issue.organisation.as_deref().unwrap_or_default()).and_then(|m| m.get_mut(map));
+        if let Some(n) = known {
+            *n += 1;
+        } else {
+            let maps = self.splits.entry(issue.organisation.clone().unwrap_or_default()).or_default();
+            maps.insert(map.to_owned(), 1);
+        }
+        self.cells.insert((issue.severity, issue.action));
         if self.examples.len() < EXAMPLES {
             self.examples.push(issue.clone());
         }

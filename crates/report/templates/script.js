@@ -14,28 +14,28 @@
   name();
 
   // Findings: by severity, by what was done, by words.
-  var findings = all('.finding'), find = one('find'), wanted = { filter: '', action: '' };
+  var findings = all('.finding'), find = one('find'), wanted = { filter: '', cell: '' };
   var show = function () {
     var words = find ? find.value.trim().toLowerCase().split(/\s+/) : [];
     var n = 0;
     findings.forEach(function (f) {
       var fits = (!wanted.filter || f.dataset.severity === wanted.filter || f.dataset.setting === wanted.filter) &&
-        (!wanted.action || f.dataset.actions.split(' ').indexOf(wanted.action) >= 0) &&
+        (!wanted.cell || f.dataset.cells.split(' ').indexOf(wanted.cell) >= 0) &&
         words.every(function (w) { return f.textContent.toLowerCase().indexOf(w) >= 0; });
       f.hidden = !fits;
       if (fits) { n += 1; }
     });
     all('[data-filter]').forEach(function (b) {
-      b.setAttribute('aria-pressed', String(b.dataset.filter === wanted.filter && !wanted.action));
+      b.setAttribute('aria-pressed', String(b.dataset.filter === wanted.filter && !wanted.cell));
     });
-    if (one('shown')) { one('shown').textContent = n + ' of ' + findings.length + ' shown' + (wanted.action ? ', ' + wanted.action : ''); }
+    if (one('shown')) { one('shown').textContent = n + ' of ' + findings.length + ' shown' + (wanted.cell ? ', ' + wanted.cell.replace('-', ' and ') : ''); }
     if (one('none-shown')) { one('none-shown').hidden = n > 0; }
   };
   all('[data-filter]').forEach(function (b) {
-    b.addEventListener('click', function () { wanted = { filter: b.dataset.filter, action: '' }; show(); });
+    b.addEventListener('click', function () { wanted = { filter: b.dataset.filter, cell: '' }; show(); });
   });
   all('.grid a').forEach(function (a) {
-    a.addEventListener('click', function () { wanted = { filter: '', action: a.dataset.action }; if (find) { find.value = ''; } show(); });
+    a.addEventListener('click', function () { wanted = { filter: '', cell: a.dataset.cell }; if (find) { find.value = ''; } show(); });
   });
   if (find) { find.addEventListener('input', show); }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use epr_model::schema::{ColumnKind, ColumnSchema, TableKey, TableSchema};
 use epr_model::{Action, Domain, Issue, IssueDoc, ResourceId, RowOutcome, Severity, Stage};
-use epr_report::{ClinicalSeverity, Hint, ReportInput, RuleSetting, When};
+use epr_report::{Hint, ReportInput, RuleSetting, When};
 use epr_run::context::Silent;
 use epr_run::folder::{OldSignature, StageTimes};
 use epr_run::ledger::{MapLedger, ResourceLedger, TableLedger, TargetLedger};
@@ -88,7 +88,7 @@ pub(crate) fn input(when: When) -> ReportInput<'static> {
         when,
         old_signature: OldSignature::Keep,
         docs: DOCS,
-        hazards: BTreeMap::from([("ID-03".to_owned(), ClinicalSeverity::Catastrophic)]),
+        hazards: BTreeMap::new(),
         settings: BTreeMap::from([("MAP0410".to_owned(), RuleSetting::Deliver)]),
         packages: vec!["hl7.fhir.r4.core@4.0.1".to_owned()],
         hints: vec![Hint {

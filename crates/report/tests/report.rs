@@ -1,17 +1,14 @@
 //! The report of a small run folder, read as its readers would: figures, page, lists, signature.
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-#[path = "fixture_run.rs"]
-mod fixture;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use epr_report::{Decision, GateState, Role, SignError, SignatureState, Waiver, When};
 use epr_run::{FinishedStage, RunFolder};
-use fixture::{Kind, PLANTED};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::fixture_run::{self as fixture, Kind, PLANTED};
 
 fn made(kind: Kind) -> (TempDir, RunFolder, FinishedStage) {
     let folder = tempfile::tempdir().unwrap();
