@@ -2,7 +2,7 @@
 //!
 //! A file is first looked through whole (quotes closed, no NUL byte, a header that names each column once); only
 //! then is it staged. A row with too few cells is staged with nulls, one with too many with the rest kept aside, each
-//! with an issue. RFC 4180 with any delimiter is what is read here.
+//! with an issue. A file is in memory while it is read. RFC 4180 with any delimiter is what is read here.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

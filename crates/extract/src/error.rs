@@ -72,8 +72,8 @@ impl ExtractError {
             | Self::DatabaseMissing { .. }
             | Self::Unreachable { .. }
             | Self::NoFiles { .. }
-            | Self::Io { .. }
-            | Self::Run(_) => true,
+            | Self::Io { .. } => true,
+            Self::Run(error) => !matches!(error, RunError::Signed { .. } | RunError::StageMissing { .. }),
             // A query that the database refuses (SQLSTATE 42…) is a mistake in the spec; anything else is the database.
             Self::Query { source, .. } => !source.is_mistake_in_the_query(),
             Self::Spec(_)

@@ -1,7 +1,9 @@
 //! XML sources: files to records, records to rows of a table and its child tables.
 //!
 //! A file is read and checked whole before anything of it is staged: a file that breaks off, or is not well-formed,
-//! gives an issue and no row. Files are parsed in parallel and staged in the order of their names.
+//! gives an issue and no row. Files are parsed in parallel and staged in the order of their names. A file is in
+//! memory while it is read (the records of at most 16 files together), so a single file of gigabytes wants as much
+//! memory.
 //!
 //! | what you want to find | where |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! What columns a query gives, asked of the driver before the first row.
 
 use epr_model::schema::ColumnKind;
-use odbc_api::{Connection, Cursor, DataType, Error, ResultSetMetadata};
+use odbc_api::{ColumnDescription, Connection, Cursor, DataType, Error, ResultSetMetadata};
 
 use super::Dialect;
 
@@ -16,10 +16,14 @@ pub struct SourceColumn {
 /// The columns of a query, which is prepared and not run.
 pub fn columns(connection: &Connection<'_>, sql: &str, dialect: Dialect) -> Result<Vec<SourceColumn>, Error> {
     let mut prepared = connection.prepare(sql)?;
+    let mut description = ColumnDescription::default();
     let n = prepared.num_result_cols()?.max(0).cast_unsigned();
     (1..=n)
         .map(|i| {
-            let data_type = prepared.col_data_type(i)?;
+            // Not col_data_type: SQLite's driver gives SQLColAttribute a number of its own for BIGINT, and odbc-api
+            // 29.3 panics there on a precision below zero.
+            prepared.describe_col(i, &mut description)?;
+            let data_type = description.data_type;
             Ok(SourceColumn { name: prepared.col_name(i)?, kind: kind_of(data_type, dialect), data_type })
         })
         .collect()

@@ -67,6 +67,7 @@ pub fn cell<'b>(
     kind: ColumnKind,
     buffers: &'b mut Buffers,
 ) -> Result<Cell<'b>, Error> {
+    buffers.give_back();
     if !row.get_text(at, &mut buffers.bytes)? {
         return Ok(Cell::Null);
     }

@@ -32,6 +32,22 @@ pub struct Buffers {
     pub text: String,
 }
 
+/// Above this a buffer is given back after the cell that needed it.
+const KEPT_BYTES: usize = 64 * 1024;
+
+impl Buffers {
+    /// odbc-api 29.3 fills the whole capacity with zeros before each cell: one letter of 3 MB would make every later
+    /// cell cost 3 MB.
+    pub(super) fn give_back(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
+        if self.wide.capacity() > KEPT_BYTES {
+            self.wide = Vec::new();
+        }
+    }
+}
+
 /// The strategy of each staged column. Where the spec gives a column another kind than the source has, it is fetched
 /// as text, which is then converted strictly.
 pub fn strategies(sources: &[SourceColumn], schema: &TableSchema, places: &[Option<usize>]) -> Vec<Take> {
@@ -57,6 +73,7 @@ pub fn strategies(sources: &[SourceColumn], schema: &TableSchema, places: &[Opti
 impl Take {
     /// Fetches the cell of column `at`, from 1.
     pub fn cell<'b>(self, row: &mut CursorRow<'_>, at: u16, buffers: &'b mut Buffers) -> Result<Cell<'b>, Error> {
+        buffers.give_back();
         Ok(match self {
             Self::Text => {
                 if !row.get_wide_text(at, &mut buffers.wide)? {

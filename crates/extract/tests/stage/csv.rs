@@ -41,6 +41,12 @@ fn ragged_rows_and_undecodable_cells_lose_nothing() {
 }
 
 #[test]
+fn a_request_to_stop_leaves_no_finished_stage() {
+    let (_f, source) = source_of("tables: { t: { csv: '*.csv', key: id } }", &[("a.csv", b"id\n1\n")]);
+    assert!(matches!(probe::stopped(source), ExtractError::Run(epr_run::RunError::Stopped)));
+}
+
+#[test]
 fn files_with_other_columns_are_joined_by_name() {
     let spec = "tables: { t: { csv: '*.csv', key: id, columns: { id: Id, new: New }, optional: [ new ] } }";
     let files: [(&str, &[u8]); 2] = [("a.csv", b"Id,Old\n1,x\n"), ("b.csv", b"New,Id\ny,2\n")];

@@ -40,7 +40,18 @@ pub(crate) fn extract(source: Source) -> Result<Staged, ExtractError> {
     extract_in_batches(source, 8192)
 }
 
+/// What the stage says when somebody asked it to stop.
+pub(crate) fn stopped(source: Source) -> ExtractError {
+    let stop = StopFlag::new();
+    stop.stop();
+    extract_with(source, 8192, &stop).err().unwrap()
+}
+
 pub(crate) fn extract_in_batches(source: Source, batch_rows: usize) -> Result<Staged, ExtractError> {
+    extract_with(source, batch_rows, &StopFlag::new())
+}
+
+fn extract_with(source: Source, batch_rows: usize, stop: &StopFlag) -> Result<Staged, ExtractError> {
     let folder = tempfile::tempdir().unwrap();
     let hash = Sha256Hex::of_bytes(b"run");
     let info = RunInfo {
@@ -56,7 +67,6 @@ pub(crate) fn extract_in_batches(source: Source, batch_rows: usize) -> Result<St
         stages: BTreeMap::new(),
     };
     let run = RunFolder::create(&folder.path().join("run"), &info).unwrap();
-    let stop = StopFlag::new();
     let input = ExtractInput {
         run_hash: hash,
         sources: vec![source],
@@ -64,7 +74,7 @@ pub(crate) fn extract_in_batches(source: Source, batch_rows: usize) -> Result<St
         cut_off: None,
         old_signature: OldSignature::Keep,
     };
-    let stage = epr_extract::run(StageContext { run: &run, progress: &Silent, stop: &stop }, &input);
+    let stage = epr_extract::run(StageContext { run: &run, progress: &Silent, stop }, &input);
     if stage.is_err() {
         assert!(run.finished(Stage::Extract).unwrap().is_none(), "a stage that failed must not look finished");
     }

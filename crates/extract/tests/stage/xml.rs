@@ -1,5 +1,6 @@
 //! XML files: namespaces, child tables, and every way of not being whole.
 
+use epr_extract::xml::path::Prefixes;
 use epr_extract::{Source, SourceKind};
 use epr_model::Severity;
 
@@ -59,6 +60,20 @@ fn a_file_cut_anywhere_is_refused_whole() {
         assert_eq!(staged.rows("document").len(), 2, "only the whole file's records, cut at {cut}");
         let issues = staged.issues();
         assert_eq!(issues.iter().filter(|i| i.starts_with("EXT0301 refused document - - a.xml: ")).count(), 1, "{cut}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_damage_to_a_file_makes_the_reader_panic(at in 0..SAMPLE.len(), byte: u8, n in 0..40_usize) {
+        let mut bytes = SAMPLE.as_bytes().to_vec();
+        bytes[at] = byte;
+        bytes.drain(at..(at + n).min(SAMPLE.len()));
+        let path = epr_extract::xml::path::RecordPath::parse("//*", &Prefixes::new()).unwrap();
+        if let Ok(text) = epr_extract::decode::xml_document(&bytes) {
+            let _ = epr_extract::xml::document::records(&text, &path);
+        }
     }
 }
 
