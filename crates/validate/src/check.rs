@@ -5,6 +5,7 @@
 
 mod coded;
 mod reference;
+mod type_rules;
 mod value;
 mod walk;
 

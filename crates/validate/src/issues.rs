@@ -34,6 +34,8 @@ pub const VAL_INVARIANT_WARNING: &str = "VAL0051";
 pub const VAL_REFERENCE_FORMAT: &str = "VAL0060";
 pub const VAL_REFERENCE_TYPE: &str = "VAL0061";
 pub const VAL_CONTAINED: &str = "VAL0062";
+pub const VAL_BUNDLE_LINK: &str = "VAL0063";
+pub const VAL_VALUE_SET_SYSTEM: &str = "VAL0064";
 pub const VAL_DUPLICATE_ID: &str = "VAL0070";
 pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
 pub const VAL_WRONG_FOLDER: &str = "VAL0072";
@@ -213,6 +215,18 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a contained resource is not there, not used, or not allowed",
         "A #id must name a contained resource; a contained resource must be referred to and may itself contain none.",
+    ),
+    doc(
+        VAL_BUNDLE_LINK,
+        Severity::Error,
+        "a bundle has two links of one relation",
+        "A reader that follows the relation cannot know which of the two counts.",
+    ),
+    doc(
+        VAL_VALUE_SET_SYSTEM,
+        Severity::Error,
+        "a value set names a code system that is no absolute URL",
+        "A code system is named by its own URL, even one that the value set contains.",
     ),
     doc(
         VAL_DUPLICATE_ID,

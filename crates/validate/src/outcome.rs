@@ -70,7 +70,7 @@ fn issue_type(code: &str) -> &'static str {
         issues::VAL_INVARIANT | issues::VAL_INVARIANT_WARNING => "invariant",
         issues::VAL_CONTAINED => "not-found",
         issues::VAL_LENGTH => "too-long",
-        issues::VAL_DUPLICATE_ID => "duplicate",
+        issues::VAL_DUPLICATE_ID | issues::VAL_BUNDLE_LINK => "duplicate",
         _ => "value",
     }
 }

@@ -83,8 +83,8 @@ fn verdicts_agree_with_the_reference_validators_recorded_ones() {
 }
 
 /// Of the 72 scored JSON steps without profile or supporting definitions.
-const VERDICT_FLOOR: usize = 59;
-const EXACT_FLOOR: usize = 56;
+const VERDICT_FLOOR: usize = 62;
+const EXACT_FLOOR: usize = 60;
 
 fn as_array(lines: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(lines).unwrap();
@@ -132,7 +132,7 @@ fn the_definitions_of_r4_have_few_errors_all_of_them_true() {
         }
     }
     println!("{n} definitions, {n_faulty} with errors");
-    // Looked at one by one: parameters without a base, types without a baseDefinition, an upper-case UUID, a guide
+    // Looked at one by one: parameters without a base, types without a baseDefinition, an upper-case UUID, a system without a scheme, a guide
     // of another version. Each breaks R4's own rules.
-    assert!(n > 2_000 && n_faulty <= 17);
+    assert!(n > 2_000 && n_faulty <= 18);
 }

@@ -124,6 +124,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.object(program.shape, node, true);
         self.invariants(&program.invariants, element);
         self.contained_rules(node, matches!(place, Place::Contained(_)));
+        self.type_rules(type_name, node);
         if let Some(frame) = frame {
             self.contained = frame;
         }
