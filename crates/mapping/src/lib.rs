@@ -16,11 +16,15 @@
 //! | the functions of the language | [`functions`] |
 //! | look-ups, groups, doubles of a key | [`join`] |
 //! | rows to resources | [`apply`] |
+//! | the stage: from 1-extract to 2-map | [`stage`] |
+//! | where an element comes from | [`explain`] |
+//! | the tests of mapping files | [`testing`] |
 //! | the codes that this crate raises | [`issues`] |
 
 pub mod apply;
 pub mod code_map;
 pub mod diagnostics;
+pub mod explain;
 pub mod functions;
 pub mod issues;
 pub mod join;
@@ -31,6 +35,7 @@ pub mod plan;
 mod resolve;
 pub mod stage;
 pub mod syntax;
+pub mod testing;
 
 pub use diagnostics::{Colour, Diagnostic, Sources};
 pub use pack::{LoadError, load_pack};

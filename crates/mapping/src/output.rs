@@ -245,7 +245,7 @@ impl<'f> Output<'f> {
 impl TypeWriter {
     /// Keys are sorted by id within a part.
     fn flush(&mut self, keys: &mut RecordWriter<KeyRecord>) -> Result<(), RunError> {
-        self.pending.sort_by(|a, b| a.id.cmp(&b.id));
+        self.pending.sort_by_key(|key| key.id);
         self.pending.drain(..).try_for_each(|key| keys.push(&key))
     }
 }

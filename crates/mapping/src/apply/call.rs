@@ -93,7 +93,7 @@ impl<'a> Eval<'a> {
                 let Value::Int(width) = self.argument(call, 1) else { return Value::Null };
                 Value::Text(Cow::Owned(text::pad_left(&value, width, literal(0))))
             }
-            Function::Length => Value::Int(value.chars().count() as i64),
+            Function::Length => Value::Int(value.chars().count().cast_signed() as i64),
             Function::Contains => Value::Bool(value.contains(literal(0))),
             Function::StartsWith => Value::Bool(value.starts_with(literal(0))),
             Function::EndsWith => Value::Bool(value.ends_with(literal(0))),
@@ -141,8 +141,7 @@ impl<'a> Eval<'a> {
                 Some((date, time)) => Parsed { date: Some(date), time: Some(time), ..Parsed::default() },
                 None => return self.fault(call, Fault::NotACalendarDate, ""),
             },
-            Value::Date(date) => Parsed { date: Some(*date), ..Parsed::default() },
-            Value::Moment(Moment::Date(date)) => Parsed { date: Some(*date), ..Parsed::default() },
+            Value::Date(date) | Value::Moment(Moment::Date(date)) => Parsed { date: Some(*date), ..Parsed::default() },
             Value::Moment(Moment::Time(date, time, offset)) => {
                 Parsed { date: Some(*date), time: Some(*time), offset: Some(*offset), pivot_used: false }
             }

@@ -54,6 +54,19 @@ impl TableData {
         Ok(Self { columns: typed.collect::<Result<_, _>>()?, n_rows: batch.num_rows(), first_row_no })
     }
 
+    /// Rows written in a test: `(column, text)` for each cell that is not null. `Err` names the column whose text is
+    /// not of its kind.
+    pub fn of_texts(columns: &[PlanColumn], rows: &[&[(u16, String)]]) -> Result<Self, String> {
+        let typed = columns.iter().enumerate().map(|(i, column)| {
+            let cells: Vec<Option<&str>> = rows
+                .iter()
+                .map(|cells| cells.iter().find(|(at, _)| usize::from(*at) == i).map(|(_, text)| text.as_str()))
+                .collect();
+            Column::of_texts(column.kind, &cells).ok_or_else(|| column.name.clone())
+        });
+        Ok(Self { columns: typed.collect::<Result<_, _>>()?, n_rows: rows.len(), first_row_no: 1 })
+    }
+
     pub const fn n_rows(&self) -> usize {
         self.n_rows
     }
@@ -86,6 +99,33 @@ impl TableData {
         for column in 0..self.columns.len() {
             push_field(&self.cell(column as u16, row), out);
         }
+    }
+}
+
+impl Column {
+    fn of_texts(kind: ColumnKind, cells: &[Option<&str>]) -> Option<Self> {
+        fn parsed<T>(cells: &[Option<&str>], parse: impl Fn(&str) -> Option<T>) -> Option<Vec<Option<T>>> {
+            cells.iter().map(|cell| cell.map_or(Some(None), |text| parse(text).map(Some))).collect()
+        }
+        let micros = |text: &str| {
+            let at: civil::DateTime = text.trim_end_matches('Z').parse().ok()?;
+            i64::try_from(at.duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0)).as_micros()).ok()
+        };
+        let days = |text: &str| {
+            let day: civil::Date = text.parse().ok()?;
+            i32::try_from(day.duration_since(civil::date(1970, 1, 1)).as_hours() / 24).ok()
+        };
+        Some(match kind {
+            ColumnKind::Text | ColumnKind::Blob => Self::Text(cells.iter().copied().collect()),
+            ColumnKind::Decimal => Self::Decimal(cells.iter().copied().collect()),
+            ColumnKind::Int64 => Self::Int64(parsed(cells, |t| t.parse().ok())?.into()),
+            ColumnKind::Double => Self::Double(parsed(cells, |t| t.parse().ok())?.into()),
+            ColumnKind::Bool => Self::Bool(parsed(cells, |t| t.parse().ok())?.into()),
+            ColumnKind::LocalTimestamp => Self::Local(parsed(cells, micros)?.into()),
+            ColumnKind::Instant => Self::Instant(parsed(cells, micros)?.into()),
+            ColumnKind::Date => Self::Date(parsed(cells, days)?.into()),
+            ColumnKind::Bytes => Self::Bytes(cells.iter().map(|cell| cell.map(str::as_bytes)).collect()),
+        })
     }
 }
 

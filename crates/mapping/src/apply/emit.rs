@@ -82,6 +82,9 @@ pub(crate) struct Emitter<'a> {
 impl<'a> Emitter<'a> {
     /// Writes one resource after what is in `out`.
     pub(crate) fn resource(&mut self, resource_type: &str, id: ResourceId, members: &'a [Member]) -> Result<(), Stop> {
+        if let Some(trace) = &mut self.eval.trace {
+            trace.resource = format!("{resource_type}/{id}");
+        }
         self.out.extend_from_slice(b"{\"resourceType\":\"");
         self.out.extend_from_slice(resource_type.as_bytes());
         self.out.extend_from_slice(b"\",\"id\":\"");
@@ -114,7 +117,7 @@ impl<'a> Emitter<'a> {
         }
         let mut emitted = match &member.node.kind {
             EmitKind::Array(items) => {
-                if self.holds(&member.node)? {
+                if self.holds(&member.node) {
                     self.array(items)?
                 } else {
                     Emitted::default()
@@ -147,17 +150,17 @@ impl<'a> Emitter<'a> {
     }
 
     /// `.when` of a node.
-    fn holds(&mut self, node: &'a EmitNode) -> Result<bool, Stop> {
-        let Some(when) = &node.when else { return Ok(true) };
+    fn holds(&mut self, node: &'a EmitNode) -> bool {
+        let Some(when) = &node.when else { return true };
         let holds = self.eval.eval(when).truth() == Some(true);
         if !self.eval.marks.is_empty() {
             self.raise_marks(node.at, Some(&node.path));
         }
-        Ok(holds)
+        holds
     }
 
     fn node(&mut self, node: &'a EmitNode) -> Result<Emitted, Stop> {
-        if !self.holds(node)? {
+        if !self.holds(node) {
             return Ok(Emitted::default());
         }
         match &node.kind {
@@ -220,7 +223,7 @@ impl<'a> Emitter<'a> {
         let EmitKind::Value(node) = &item.kind else {
             return self.list_place(list, |emitter| emitter.node(item));
         };
-        if !self.holds(item)? {
+        if !self.holds(item) {
             return Ok(());
         }
         self.begin_trace();
@@ -434,13 +437,13 @@ impl<'a> Emitter<'a> {
             Cause { code: mark.code(), place: mark.place, shape: Some(mark.shape.clone()), is_plain_null: false };
         let source = value.from.first_column().map(|column| self.eval.cell_text(column));
         match mark.what {
-            MarkKind::Note(_) => match &value.on_missing {
-                Some(policy) => self.apply_policy(policy, value, node, cause, None),
-                None => {
-                    self.raise_mark(mark, Action::Omitted, node.at, Some(&node.path));
-                    Ok(Emitted::default())
+            MarkKind::Note(_) => {
+                if let Some(policy) = &value.on_missing {
+                    return self.apply_policy(policy, value, node, cause, None);
                 }
-            },
+                self.raise_mark(mark, Action::Omitted, node.at, Some(&node.path));
+                Ok(Emitted::default())
+            }
             MarkKind::Unmapped => {
                 let policy = value.on_unmapped.as_ref().unwrap_or(&value.on_invalid);
                 self.apply_policy(policy, value, node, cause, source.flatten().as_deref())

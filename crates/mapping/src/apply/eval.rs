@@ -165,7 +165,7 @@ impl<'a> Eval<'a> {
             Expr::Column(column) => self.cell(*column),
             Expr::Let(slot) => self.let_value(*slot),
             Expr::EachPosition(row) => Value::Int(self.positions[usize::from(row.0)].into()),
-            Expr::Count(list) => Value::Int(self.lists[usize::from(list.0)].len() as i64),
+            Expr::Count(list) => Value::Int(self.lists[usize::from(list.0)].len().cast_signed() as i64),
             Expr::ListExists(list) => Value::Bool(!self.lists[usize::from(list.0)].is_empty()),
             Expr::First { list, column } => {
                 self.list_cell(*list, *column, self.lists[usize::from(list.0)].first().copied())

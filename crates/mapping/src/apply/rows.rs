@@ -11,7 +11,7 @@ use super::findings::{Finding, Standing};
 use super::json::push_text;
 use super::value::Value;
 use super::{Applied, Double, Emitter, Eval, JoinedBatch, MapProgram, ResourceOut, RowOut};
-use crate::plan::{AssertElse, At, Expr, GroupElse, KeyPlan, ResourceEach, ResourcePlan, RowSlot, Takes};
+use crate::plan::{AssertElse, At, ColumnRef, Expr, GroupElse, KeyPlan, ResourceEach, ResourcePlan, RowSlot, Takes};
 
 /// Goes through the rows of one batch.
 pub(crate) struct RowRun<'a> {
@@ -79,7 +79,7 @@ impl<'a> RowRun<'a> {
             if let Some(column) = group.agree.iter().copied().find(|column| !self.agrees(rows, *column)) {
                 let refuses = group.otherwise == GroupElse::RefuseRow;
                 let action = if refuses { Action::Refused } else { Action::Kept };
-                let column = crate::plan::ColumnRef { row: RowSlot::MAIN, column };
+                let column = ColumnRef { row: RowSlot::MAIN, column };
                 let place = self.emitter.eval.place(column);
                 let first_issue = self.emitter.issues.len();
                 self.raise("MAP0437", action, group.at, place);
@@ -111,8 +111,10 @@ impl<'a> RowRun<'a> {
                 None => return Err(self.refuse("MAP0433", predicate.at, Some(&predicate.that))),
             }
         }
-        if let Err(column) = self.read_key() {
-            return Err(self.refuse("MAP0430", plan.at, column));
+        if let Err(blank) = self.read_key() {
+            let place = blank.and_then(|column| self.emitter.eval.place(column));
+            self.raise("MAP0430", Action::Refused, plan.at, place);
+            return Err(NotTaken { outcome: RowOutcome::Refused, issue: Some("MAP0430".to_owned()) });
         }
         match self.batch.doubles.get(&self.row_no) {
             Some(Double::Conflict) => return Err(self.refuse("MAP0431", plan.at, None)),
@@ -242,7 +244,7 @@ impl<'a> RowRun<'a> {
             self.key.push(Some(&position.to_string()));
         }
         for column in &each.key {
-            let text = self.emitter.eval.cell_text(crate::plan::ColumnRef { row: each.each.row, column: *column });
+            let text = self.emitter.eval.cell_text(ColumnRef { row: each.each.row, column: *column });
             self.key.push(text.as_deref());
         }
     }
@@ -325,8 +327,8 @@ impl<'a> RowRun<'a> {
         Ok(())
     }
 
-    /// Reads the key; `Err` holds the part that is null.
-    fn read_key(&mut self) -> Result<(), Option<&'a Expr>> {
+    /// Reads the key; `Err` holds the column of the part that is blank.
+    fn read_key(&mut self) -> Result<(), Option<ColumnRef>> {
         let plan = self.program.plan;
         self.key.clear();
         match &plan.key {
@@ -334,7 +336,7 @@ impl<'a> RowRun<'a> {
                 for column in columns {
                     let cell = self.batch.main.cell(*column, self.row);
                     if cell.is_blank() {
-                        return Err(None);
+                        return Err(Some(ColumnRef { row: RowSlot::MAIN, column: *column }));
                     }
                     self.key.push(cell.to_text().as_deref());
                 }
@@ -354,7 +356,7 @@ impl<'a> RowRun<'a> {
                     let value = self.emitter.eval.eval(expression);
                     if value.is_blank() {
                         self.emitter.raise_marks(plan.at, None);
-                        return Err(Some(expression));
+                        return Err(expression.first_column());
                     }
                     self.key.push(value.to_text().as_deref());
                 }

@@ -53,7 +53,7 @@ fn write_primitive(value: &Value<'_>, primitive: FhirPrimitive, out: &mut Vec<u8
             out.extend_from_slice(crate::functions::number::decimal(digits)?.as_bytes());
         }
         (P::Decimal, Value::Double(d)) if d.is_finite() => out.extend_from_slice(d.to_string().as_bytes()),
-        (P::Date, Value::Date(date)) | (P::Date, Value::Moment(Moment::Date(date))) => {
+        (P::Date, Value::Date(date) | Value::Moment(Moment::Date(date))) => {
             quoted(out, |out| date.write(out));
         }
         (P::DateTime, Value::Date(date)) => quoted(out, |out| date.write(out)),
@@ -124,7 +124,7 @@ fn is_oid(text: &str) -> bool {
 
 fn is_base64(bytes: &[u8]) -> bool {
     let body = bytes.iter().rposition(|b| *b != b'=').map_or(&[][..], |last| &bytes[..=last]);
-    bytes.len() % 4 == 0
+    bytes.len().is_multiple_of(4)
         && bytes.len() - body.len() <= 2
         && body.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }

@@ -8,6 +8,8 @@ use crate::plan::{ColumnRef, TableSlot};
 pub(crate) struct Trace {
     current: Seen,
     pub(crate) elements: Vec<TracedElement>,
+    /// `<Type>/<id>` of the resource that is being written.
+    pub(crate) resource: String,
     /// The path of the element with its indices.
     pub(crate) path: Vec<PathStep>,
 }
@@ -36,6 +38,8 @@ pub(crate) enum SeenCell {
 /// One element of a resource and where it comes from.
 #[derive(Debug, Clone)]
 pub(crate) struct TracedElement {
+    /// `<Type>/<id>`.
+    pub(crate) resource: String,
     pub(crate) path: String,
     /// JSON as written.
     pub(crate) json: Vec<u8>,
@@ -75,7 +79,13 @@ impl Trace {
 
     pub(crate) fn element(&mut self, json: &[u8], at: crate::plan::At) {
         let seen = std::mem::take(&mut self.current);
-        self.elements.push(TracedElement { path: self.path_text(), json: json.to_vec(), seen, at });
+        self.elements.push(TracedElement {
+            resource: self.resource.clone(),
+            path: self.path_text(),
+            json: json.to_vec(),
+            seen,
+            at,
+        });
     }
 
     fn path_text(&self) -> String {

@@ -45,7 +45,7 @@ impl KeyHashes {
 }
 
 /// `key: row`: equal rows are told apart by their position among themselves.
-pub fn ordinals(shared: &[Vec<u64>]) -> HashMap<u64, Double> {
+pub(crate) fn ordinals(shared: &[Vec<u64>]) -> HashMap<u64, Double> {
     let numbered = shared.iter().flat_map(|rows| rows.iter().zip(1_u32..));
     numbered.map(|(row_no, n)| (*row_no, Double::Ordinal(n))).collect()
 }
@@ -53,7 +53,7 @@ pub fn ordinals(shared: &[Vec<u64>]) -> HashMap<u64, Double> {
 /// Judges rows of one key by their content: all equal, and the later ones are repeats; else all are in conflict.
 ///
 /// `content` has the hash of the whole row for every row that is in scope.
-pub fn judge(shared: &[Vec<u64>], content: &HashMap<u64, [u8; 16]>) -> HashMap<u64, Double> {
+pub(crate) fn judge(shared: &[Vec<u64>], content: &HashMap<u64, [u8; 16]>) -> HashMap<u64, Double> {
     let mut doubles = HashMap::new();
     for rows in shared {
         let in_scope: Vec<_> = rows.iter().filter_map(|row| content.get(row).map(|hash| (*row, hash))).collect();
