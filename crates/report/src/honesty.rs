@@ -131,13 +131,13 @@ pub(crate) fn not_checked(ledger: Option<HonestyLedger>) -> NotChecked {
 
 /// What a gap can hide, in words for a reader who does not know the rule.
 fn hides(rule: &str) -> &'static str {
-    match rule {
+    match rule.split(':').next().unwrap_or_default() {
         "binding" | "terminology" | "code" => "a retired, wrong or misspelt code passes as well formed",
         "profile" => "what a national profile asks for may be absent",
         "invariant" | "fhirpath" => "two elements may contradict each other",
-        "reference" | "references" => "a link may lead to the wrong record or to none",
+        "reference" | "references" | "contained" => "a link may lead to the wrong record or to none",
         "slicing" | "slice" => "an identifier or extension may be of the wrong kind",
-        "extension" => "an extension's content may have any form",
+        "extension" | "extension-type" => "an extension's content may have any form",
         _ => "whatever this rule would have found",
     }
 }

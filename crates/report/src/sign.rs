@@ -26,6 +26,9 @@ pub const FILE: &str = "signature.json";
 /// The event under which a signature stands in the audit log.
 const SIGNED: &str = "signed";
 
+/// Where that event names the hash of `signature.json`.
+const HASH: &str = "signature_sha256";
+
 /// In which role somebody signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -152,6 +155,8 @@ pub enum SignError {
 
 /// Signs the finished report of a run, once.
 ///
+/// The event `signed` goes into the audit log here, so a caller writes none of its own.
+///
 /// `at` is the instant of signing (RFC 3339). To accept, every rule set to `stop` that found something needs waivers
 /// for at least its number of patients, in date on that day; rows or ledgers that do not add up are never accepted.
 pub fn sign(
@@ -234,7 +239,7 @@ fn write(run: &RunFolder, path: &Path, signature: &Signature) -> Result<(), Sign
     let mut bytes = serde_json::to_vec_pretty(signature).expect("a signature has text keys only");
     bytes.push(b'\n');
     let details = Map::from_iter([
-        ("signature_sha256".to_owned(), Value::from(Sha256Hex::of_bytes(&bytes).to_string())),
+        (HASH.to_owned(), Value::from(Sha256Hex::of_bytes(&bytes).to_string())),
         ("decision".to_owned(), serde_json::to_value(signature.decision).expect("a word")),
         ("role".to_owned(), serde_json::to_value(signature.role).expect("a word")),
         ("n_waivers".to_owned(), Value::from(signature.waivers.len())),
@@ -304,8 +309,8 @@ fn logged_hash(run: &RunFolder) -> Result<Option<String>, RunError> {
     }
     let text = fs::read_to_string(&path).map_err(RunError::io("read", &path))?;
     let mut entries = text.lines().filter_map(|line| serde_json::from_str::<audit::AuditEntry>(line).ok());
-    let last = entries.rfind(|e| e.event == SIGNED);
-    Ok(last.and_then(|e| Some(e.details.get("signature_sha256")?.as_str()?.to_owned())))
+    let last = entries.rfind(|e| e.event == SIGNED && e.details.contains_key(HASH));
+    Ok(last.and_then(|e| Some(e.details.get(HASH)?.as_str()?.to_owned())))
 }
 
 /// Every file of the report's folder but the signature, by its name.

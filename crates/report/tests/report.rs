@@ -313,6 +313,8 @@ fn whatever_is_altered_after_the_signature_voids_it() {
 fn the_report_after_the_load_knows_the_signature() {
     let (_folder, run, _report) = made(Kind::Clean);
     sign(&run, Decision::Accept, vec![]).unwrap();
+    // What others write into the log later does not void it.
+    epr_run::audit::append(run.root(), "2026-11-02T11:00:00Z", "tester", "signed", serde_json::Map::new()).unwrap();
     fixture::load(&run, false, 0);
     fixture::report(&run, &fixture::input(When::AfterLoad));
     let verdict = epr_report::verdict(&run).unwrap();
