@@ -20,6 +20,9 @@ pub(crate) enum Compiled {
 pub(crate) enum Outcome {
     Holds,
     Fails,
+    /// Empty: dates of different precision, or an element that the rule forgets may be absent. An invariant must be
+    /// true, so this breaks it, as the reference validator says too; the finding says which of the two it is.
+    NoAnswer,
     NotChecked(String),
 }
 
@@ -33,9 +36,6 @@ impl Compiled {
     }
 
     /// Asks whether the invariant holds at the focus.
-    ///
-    /// An empty answer (dates of different precision, or an element that the rule forgets may be absent) is neither:
-    /// it is told as not checked, so that no sound resource is held for a rule that says nothing of it.
     pub(crate) fn test<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Outcome {
         let expression = match self {
             Self::Expression(expression) => expression,
@@ -44,7 +44,7 @@ impl Compiled {
         match expression.check(host, *focus) {
             Verdict::True => Outcome::Holds,
             Verdict::False => Outcome::Fails,
-            Verdict::Empty => Outcome::NotChecked("the rule's FHIRPath gives no answer here".to_owned()),
+            Verdict::Empty => Outcome::NoAnswer,
             Verdict::NotChecked(why) => Outcome::NotChecked(why.to_string()),
         }
     }

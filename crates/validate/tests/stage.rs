@@ -139,17 +139,28 @@ fn make_run(root: &Path, made: &[Made]) -> RunFolder {
     run
 }
 
+const UK_CORE: &str = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient";
+
 fn validate(run: &RunFolder, rules: &[(&str, RuleAction)]) -> Option<Result<FinishedStage, ValidateError>> {
+    validate_with(run, rules, &[], &StopFlag::new())
+}
+
+fn validate_with(
+    run: &RunFolder,
+    rules: &[(&str, RuleAction)],
+    profiles: &[(&str, &str)],
+    stop: &StopFlag,
+) -> Option<Result<FinishedStage, ValidateError>> {
     let input = ValidateInput {
         run_hash: hash(),
         definitions: r4::definitions()?,
-        profiles: BTreeMap::new(),
+        profiles: profiles.iter().map(|(t, p)| ((*t).to_owned(), (*p).to_owned())).collect(),
         rules: rules.iter().map(|(k, a)| ((*k).to_owned(), *a)).collect(),
         as_of: "2026-11-01T00:00:00Z".to_owned(),
         test_range: vec!["999".to_owned()],
         old_signature: OldSignature::Keep,
     };
-    let ctx = StageContext { run, progress: &Silent, stop: &StopFlag::new() };
+    let ctx = StageContext { run, progress: &Silent, stop };
     Some(stage::run(ctx, &input))
 }
 
@@ -248,4 +259,32 @@ fn a_line_without_an_id_fails_the_stage_and_leaves_no_folder() {
     let Some(result) = validate(&run, &[]) else { return };
     assert!(matches!(result.unwrap_err(), ValidateError::NoIdentity { line: 1, .. }));
     assert!(run.finished(Stage::Validate).unwrap().is_none());
+}
+
+#[test]
+fn a_profile_that_is_not_loaded_is_not_checked_and_never_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = make_run(folder.path(), &resources());
+    let result = validate_with(&run, &[], &[("Patient", UK_CORE)], &StopFlag::new());
+    let Some(finished) = result else { return };
+    let bytes = std::fs::read(finished.unwrap().path().join(stage::LEDGER_FILE)).unwrap();
+    let ledger: epr_validate::tally::HonestyLedger = serde_json::from_slice(&bytes).unwrap();
+    let lines: Vec<_> = ledger.not_checked.iter().map(|l| (l.rule.as_str(), l.element.as_str(), l.n)).collect();
+    assert_eq!(lines, [("profile", "Patient", 3)]);
+    assert_eq!(ledger.not_checked[0].reason, format!("profile {UK_CORE} is in no loaded package"));
+}
+
+#[test]
+fn a_stage_that_is_stopped_leaves_no_folder_and_can_be_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = make_run(folder.path(), &resources());
+    let stop = StopFlag::new();
+    stop.stop();
+    let Some(result) = validate_with(&run, &[], &[], &stop) else { return };
+    assert!(matches!(result.unwrap_err(), ValidateError::Run(epr_run::RunError::Stopped)));
+    assert!(run.finished(Stage::Validate).unwrap().is_none());
+    let again = validate(&run, &[]).unwrap().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let fresh = validate(&make_run(elsewhere.path(), &resources()), &[]).unwrap().unwrap();
+    assert_eq!(again.manifest().files, fresh.manifest().files);
 }

@@ -284,6 +284,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                     self.checker.tally.count_at(BASE_RULES.len() + id as usize, true);
                     self.broken(&invariant.key, &invariant.human, invariant.severity);
                 }
+                Outcome::NoAnswer => {
+                    self.checker.tally.count_at(BASE_RULES.len() + id as usize, true);
+                    let human = format!(
+                        "{} (it gives no answer here: dates of different precision, or nothing to judge)",
+                        invariant.human
+                    );
+                    self.broken(&invariant.key, &human, invariant.severity);
+                }
                 Outcome::NotChecked(reason) => {
                     let element = render_plain(&self.steps);
                     let rule = format!("invariant:{}", invariant.key);
