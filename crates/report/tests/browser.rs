@@ -26,7 +26,12 @@ fn dom(browser: &str, page: &Path) -> String {
     let profile = tempfile::tempdir().unwrap();
     let out = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"])
-        .args(["--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"])
+        .args([
+            "--allow-file-access-from-files",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--enable-logging=stderr",
+        ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(["--dump-dom", &format!("file://{}", page.display())])
         .output()
@@ -66,6 +71,27 @@ fn the_page_opens_from_disk_and_its_policy_lets_its_own_script_run() {
     let dom = dom(browser, &file);
     assert!(dom.contains("<div class=\"tools\">"), "the script takes the `hidden` off");
     assert!(hidden_findings(&dom).is_empty());
+}
+
+#[test]
+fn a2_no_page_is_wider_than_its_window() {
+    let Some(browser) = browser() else { return };
+    let (folder, html) = page(Kind::Flawed);
+    let measure = "document.querySelectorAll('details').forEach(function (d) { d.open = true; });\
+         parent.document.body.append(' ' + document.documentElement.scrollWidth + ' of ' + innerWidth);";
+    fs::write(folder.path().join("inner.html"), clicked(&html, measure)).unwrap();
+    for width in [320, 390, 768, 1024, 1440] {
+        // A window has a least width of its own; a frame in it has none.
+        let frame =
+            format!("<body><iframe src=inner.html style='width:{width}px;height:900px;border:0'></iframe></body>");
+        let file = folder.path().join("outer.html");
+        fs::write(&file, frame).unwrap();
+        let dom = dom(browser, &file);
+        let (content, window) = dom.rsplit_once(" of ").unwrap();
+        let content: u32 = content.rsplit(' ').next().unwrap().parse().unwrap();
+        let window: u32 = window.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
+        assert!(window == width && content <= window, "{content} of {window}");
+    }
 }
 
 #[test]
