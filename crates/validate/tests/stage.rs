@@ -288,3 +288,16 @@ fn a_stage_that_is_stopped_leaves_no_folder_and_can_be_done_again() {
     let fresh = validate(&make_run(elsewhere.path(), &resources()), &[]).unwrap().unwrap();
     assert_eq!(again.manifest().files, fresh.manifest().files);
 }
+
+#[test]
+fn a_reference_that_no_earlier_stage_listed_is_not_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut made = resources();
+    made[3].3.clear();
+    let run = make_run(folder.path(), &made);
+    let Some(finished) = validate(&run, &[]) else { return };
+    let bytes = std::fs::read(finished.unwrap().path().join(stage::LEDGER_FILE)).unwrap();
+    let ledger: epr_validate::tally::HonestyLedger = serde_json::from_slice(&bytes).unwrap();
+    let lines: Vec<_> = ledger.not_checked.iter().map(|l| (l.rule.as_str(), l.element.as_str(), l.n)).collect();
+    assert_eq!(lines, [("reference", "Reference.reference", 1)]);
+}

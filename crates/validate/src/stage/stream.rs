@@ -49,6 +49,8 @@ struct Worker<'a> {
     hazards: Vec<HazardFinding>,
     /// How often each resource rule was applied, and how often it found something.
     rules: Vec<[u64; 2]>,
+    /// References in the resources to ids such as this program makes.
+    n_references: u64,
 }
 
 /// One line that was checked.
@@ -124,6 +126,7 @@ impl Stream<'_> {
             resource: Resource::default(),
             hazards: Vec::new(),
             rules: vec![[0; 2]; RESOURCE_RULES.len()],
+            n_references: 0,
         }
     }
 
@@ -172,6 +175,8 @@ impl Stream<'_> {
             return Checked { id, patient: None, findings: vec![self.found(finding)] };
         }
         let checked = worker.checker.check(&worker.resource);
+        let references = checked.facts.references.iter().filter(|r| r.to_id.parse::<ResourceId>().is_ok());
+        worker.n_references += references.count() as u64;
         let mut findings: Vec<Found> = checked.issues.into_iter().map(|f| self.found(f)).collect();
         if checked.facts.resource_type.as_deref() != Some(folder_type) {
             findings.push(self.found(Finding {
@@ -314,6 +319,18 @@ fn ledger(program: &Program<'_>, workers: &[Worker<'_>], refs: &RefFindings) -> 
         let failed = refs.orphans.values().map(|o| o.len() as u64).sum();
         let rule = rules::da_03::DOC.issue.code.to_owned();
         ledger.checked.push(crate::tally::CheckedRule { rule, n: refs.n_references, failed });
+    }
+    // What an earlier stage did not list was not looked up; that must not pass for looked up.
+    let n_unlisted = workers.iter().map(|w| w.n_references).sum::<u64>().saturating_sub(refs.n_references);
+    if n_unlisted > 0 {
+        ledger.not_checked.push(crate::tally::NotChecked {
+            rule: "reference".to_owned(),
+            element: "Reference.reference".to_owned(),
+            value_set: None,
+            reason: "the reference is not in refs.parquet, so its target was not looked for".to_owned(),
+            n: n_unlisted,
+        });
+        ledger.not_checked.sort();
     }
     ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
     ledger
