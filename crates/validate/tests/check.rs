@@ -72,3 +72,32 @@ fn no_value_of_a_resource_stands_in_a_finding() {
         assert!(!findings.iter().any(|l| l.contains("Zyzzyva") || l.contains("98765")), "{findings:#?}");
     }
 }
+
+#[test]
+fn bytes_changed_anywhere_make_findings_and_no_panic() {
+    let Some(definitions) = r4::definitions() else { return };
+    let program = Program::compile(definitions, &BTreeMap::new()).unwrap();
+    let mut checker = Checker::new(&program);
+    let (mut resource, mut n_checked) = (Resource::default(), 0);
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/inputs")).unwrap() {
+        let original = std::fs::read(entry.unwrap().path()).unwrap();
+        for at in 0..original.len() {
+            for byte in *b"\"[0}# " {
+                let mut bytes = original.clone();
+                bytes[at] = byte;
+                if resource.parse_json_into(&bytes).is_ok() {
+                    checker.check(&resource);
+                    n_checked += 1;
+                }
+            }
+            // A member or an item that is gone.
+            let mut bytes = original.clone();
+            bytes.drain(at..(at + 12).min(original.len()));
+            if resource.parse_json_into(&bytes).is_ok() {
+                checker.check(&resource);
+                n_checked += 1;
+            }
+        }
+    }
+    assert!(n_checked > 10_000);
+}
