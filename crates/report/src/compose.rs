@@ -427,21 +427,25 @@ fn people(evidence: &Evidence, totals: &Totals) -> MergedPeople {
 
 fn made(input: &ReportInput<'_>, evidence: &Evidence) -> Made {
     let info = &evidence.info;
-    let line = |stage: Stage| {
-        let times = info.stages.get(stage.as_str()).or_else(|| info.stages.get(stage.folder()));
+    let line = |folder: &str, name: &str| {
+        let times = info.stages.get(name).or_else(|| info.stages.get(folder));
         let seconds = times.and_then(|t| {
             let began = t.began_at.parse::<Timestamp>().ok()?;
             Some(t.ended_at.parse::<Timestamp>().ok()?.as_second() - began.as_second())
         });
         StageLine {
-            stage: stage.as_str().to_owned(),
+            stage: name.to_owned(),
             began_at: times.map(|t| instant(&t.began_at)),
             duration: seconds.map(duration),
-            manifest: evidence.manifests.get(stage.folder()).map(ToString::to_string),
+            manifest: evidence.manifests.get(folder).map(ToString::to_string),
         }
     };
-    let read = [Stage::Extract, Stage::Map, Stage::Link, Stage::Validate];
-    let load = (input.when == When::AfterLoad).then_some(Stage::Load);
+    // Load has one folder a target, `6-load/files`; the other stages have one each.
+    let stage_lines = evidence.manifests.keys().map(|folder| {
+        let (first, target) = folder.split_once('/').unwrap_or((folder, ""));
+        let stage = Stage::ALL.into_iter().find(|s| s.folder() == first).map_or(first, |s| s.as_str());
+        line(folder, format!("{stage} {target}").trim_end())
+    });
     let hashes: BTreeMap<&String, String> = info.hashes.iter().map(|(k, v)| (k, v.to_string())).collect();
     Made {
         epr_version: info.epr_version.clone(),
@@ -449,7 +453,7 @@ fn made(input: &ReportInput<'_>, evidence: &Evidence) -> Made {
         started_at: instant(&info.started_at),
         packages: input.packages.clone(),
         hashes: hashes.into_iter().map(|(name, sha256)| NamedHash { name: name.clone(), sha256 }).collect(),
-        stages: read.into_iter().chain(load).map(line).collect(),
+        stages: stage_lines.collect(),
         evidence_hash: evidence_hash(&info.run_hash, &evidence.manifests).to_string(),
     }
 }
