@@ -10,7 +10,7 @@ use epr_run::staged::StagedTable;
 use epr_run::{Manifest, RunError, StageFolder};
 
 use crate::apply::{Applied, MapProgram, ResourceOut, UnmappedCode};
-use crate::plan::{ColumnRef, MapPlan, MappingPlan};
+use crate::plan::{MapPlan, MappingPlan, PlanTable};
 use crate::stage::{IssueCounts, Limit, MapError, empty_ledger, limit_text};
 
 /// One writer a file, one a resource type.
@@ -22,7 +22,7 @@ pub(crate) struct Output<'f> {
     rows: RecordWriter<RowRecord>,
     issues: RecordWriter<epr_model::Issue>,
     unmapped: BTreeMap<(usize, UnmappedCode), u64>,
-    /// Name, place and slots of each map begun, for the codes that its code maps do not know.
+    /// Name and tables of each map begun, for the codes that its code maps do not know.
     maps: Vec<MapNames>,
     ledgers: Vec<MapLedger>,
     issue_counts: IssueCounts,
@@ -35,8 +35,20 @@ pub(crate) struct Output<'f> {
 
 struct MapNames {
     name: String,
-    table_path: String,
-    columns: HashMap<ColumnRef, String>,
+    tables: Vec<PlanTable>,
+    /// `<organisation>/<system>/`.
+    path: String,
+}
+
+impl MapNames {
+    fn table(&self, code: &UnmappedCode) -> &PlanTable {
+        &self.tables[code.column.map_or(0, |(table, _)| usize::from(table.0))]
+    }
+
+    fn column(&self, code: &UnmappedCode) -> Option<String> {
+        let (_, column) = code.column?;
+        Some(self.table(code).columns.get(usize::from(column))?.name.clone())
+    }
 }
 
 struct TypeWriter {
@@ -89,14 +101,8 @@ impl<'f> Output<'f> {
 
     pub(crate) fn begin_map(&mut self, program: &MapProgram<'_>, table: &StagedTable) {
         let plan = program.plan();
-        let mut columns = HashMap::new();
-        for (row, name) in plan.rows.iter().enumerate() {
-            for (column, c) in plan.tables[usize::from(name.table.0)].columns.iter().enumerate() {
-                let slot = ColumnRef { row: crate::plan::RowSlot(row as u16), column: column as u16 };
-                columns.insert(slot, c.name.clone());
-            }
-        }
-        self.maps.push(MapNames { name: plan.name.clone(), table_path: program.table_path().to_owned(), columns });
+        let path = program.table_path().strip_suffix(&plan.main_table().name).unwrap_or_default().to_owned();
+        self.maps.push(MapNames { name: plan.name.clone(), tables: plan.tables.clone(), path });
         self.ledgers.push(empty_ledger(program, table));
     }
 
@@ -162,8 +168,8 @@ impl<'f> Output<'f> {
                 map: names.name.clone(),
                 map_line: code.map_line,
                 code_map: code.code_map.clone(),
-                table: names.table_path.clone(),
-                column: code.column.and_then(|c| names.columns.get(&c)).cloned().unwrap_or_default(),
+                table: format!("{}{}", names.path, names.table(code).name),
+                column: names.column(code).unwrap_or_default(),
                 source_code: code.source_code.expose().clone(),
                 n_rows: *n_rows,
             })?;

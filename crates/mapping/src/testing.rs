@@ -166,7 +166,7 @@ impl Checker<'_> {
         placed.issue.code == expected.code
             && expected.column.as_ref().is_none_or(|wanted| {
                 let Some(column) = placed.column else { return false };
-                let (alias, name) = self.plan.column_name(column);
+                let (alias, name) = self.plan.cell_name(column);
                 wanted.split_once('.').map_or(wanted == name, |(a, n)| a == alias && n == name)
             })
     }
@@ -176,7 +176,7 @@ impl Checker<'_> {
     }
 
     fn issue_name(&self, placed: &PlacedIssue) -> String {
-        match placed.column.map(|column| self.plan.column_name(column)) {
+        match placed.column.map(|column| self.plan.cell_name(column)) {
             Some((alias, name)) => format!("{}@{alias}.{name}", placed.issue.code),
             None => placed.issue.code.clone(),
         }

@@ -15,7 +15,7 @@ use super::trace::PathStep;
 use super::value::{CodingValue, Value};
 use crate::functions::Note;
 use crate::plan::{
-    At, CodeMapPlan, ColumnRef, EmitKind, EmitNode, Equivalence, Member, Policy, PolicyAt, RefTargetSlot, Shape,
+    At, CodeMapPlan, EmitKind, EmitNode, Equivalence, Member, Policy, PolicyAt, RefTargetSlot, Shape, TableSlot,
     ValueNode,
 };
 
@@ -35,7 +35,8 @@ pub struct RefOut {
 pub struct UnmappedCode {
     pub map_line: u32,
     pub code_map: String,
-    pub column: Option<ColumnRef>,
+    /// Of which table of the plan, and which of its columns.
+    pub column: Option<(TableSlot, u16)>,
     pub source_code: epr_model::Sensitive<String>,
 }
 
@@ -384,11 +385,11 @@ impl<'a> Emitter<'a> {
     ) -> Result<ControlFlow<Emitted, Value<'a>>, Stop> {
         let text = found.to_text().unwrap_or_default();
         let Some(row) = map.rows.get(&*text) else {
-            let place = value.from.first_column().and_then(|column| self.eval.place(column));
+            let place = self.eval.place_of(&value.from);
             let unmapped = UnmappedCode {
                 map_line: node.at.line,
                 code_map: map.file.clone(),
-                column: place.map(|p| p.column),
+                column: place.map(|p| (p.table, p.name.column())),
                 source_code: epr_model::Sensitive::new(text.clone().into_owned()),
             };
             *self.unmapped.entry(unmapped).or_default() += 1;
@@ -408,7 +409,7 @@ impl<'a> Emitter<'a> {
             Equivalence::Wider | Equivalence::Inexact => ("MAP0421", Action::Degraded),
             Equivalence::Narrower => ("MAP0422", Action::Kept),
         };
-        let place = value.from.first_column().and_then(|column| self.eval.place(column));
+        let place = self.eval.place_of(&value.from);
         let path = Some(&*node.path);
         self.raise(Finding { code: code.to_owned(), action, at: node.at, path, place, shape: None });
         Ok(ControlFlow::Continue(Value::Coding(CodingValue::Known(&row.coding))))
@@ -423,7 +424,7 @@ impl<'a> Emitter<'a> {
             .or_else(|| marks.iter().position(|m| m.what == MarkKind::Note(Note::Sentinel)));
         let Some(decisive) = decisive else {
             let Some(policy) = &value.on_missing else { return Ok(Emitted::default()) };
-            let place = value.from.first_column().and_then(|column| self.eval.place(column));
+            let place = self.eval.place_of(&value.from);
             let cause = Cause { code: "MAP0423".to_owned(), place, shape: None, is_plain_null: true };
             return self.apply_policy(policy, value, node, cause, None);
         };
@@ -435,7 +436,7 @@ impl<'a> Emitter<'a> {
         let mark = &marks[decisive];
         let cause =
             Cause { code: mark.code(), place: mark.place, shape: Some(mark.shape.clone()), is_plain_null: false };
-        let source = value.from.first_column().map(|column| self.eval.cell_text(column));
+        let source = self.eval.place_of(&value.from).and_then(|place| self.eval.text_at(place));
         match mark.what {
             MarkKind::Note(_) => {
                 if let Some(policy) = &value.on_missing {
@@ -446,9 +447,9 @@ impl<'a> Emitter<'a> {
             }
             MarkKind::Unmapped => {
                 let policy = value.on_unmapped.as_ref().unwrap_or(&value.on_invalid);
-                self.apply_policy(policy, value, node, cause, source.flatten().as_deref())
+                self.apply_policy(policy, value, node, cause, source.as_deref())
             }
-            MarkKind::Fault(_) => self.apply_policy(&value.on_invalid, value, node, cause, source.flatten().as_deref()),
+            MarkKind::Fault(_) => self.apply_policy(&value.on_invalid, value, node, cause, source.as_deref()),
         }
     }
 

@@ -28,8 +28,27 @@ pub(crate) struct Mark {
 /// The cell that an issue is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) column: ColumnRef,
-    pub(crate) row_no: u64,
+    pub(crate) name: CellName,
+    pub(crate) table: TableSlot,
+    /// Of the table's data; `None` where the expression read several rows of a list.
+    pub(crate) row: Option<u32>,
+    pub(crate) row_no: Option<u64>,
+}
+
+/// A column by the name that the mapping file reads it under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CellName {
+    OfRow(ColumnRef),
+    OfList(ListSlot, u16),
+}
+
+impl CellName {
+    pub(crate) const fn column(self) -> u16 {
+        match self {
+            Self::OfRow(column) => column.column,
+            Self::OfList(_, column) => column,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,20 +247,53 @@ impl<'a> Eval<'a> {
 
     /// Remembers what was met, at the first column of `at`.
     pub(crate) fn mark(&mut self, what: MarkKind, at: &Expr, text: &str, hazard: Option<Arc<str>>) {
-        let place = at.first_column().and_then(|column| self.place(column));
+        let place = self.place_of(at);
         self.marks.push(Mark { what, place, shape: epr_model::shape::of_text(text), hazard });
     }
 
-    /// Where a column's cell is, for the rows that are bound now.
-    pub(crate) fn place(&self, column: ColumnRef) -> Option<Place> {
-        let row = self.rows[usize::from(column.row.0)]?;
-        let table = self.tables[self.table_of(column.row)]?;
-        Some(Place { column, row_no: table.row_no(row) })
+    /// The first cell that an expression reads, from left to right, for the rows that are bound now.
+    pub(crate) fn place_of(&self, expr: &Expr) -> Option<Place> {
+        match expr {
+            Expr::Column(column) => Some(self.place(*column)),
+            Expr::First { list, column } => Some(self.list_place(*list, *column, <[u32]>::first)),
+            Expr::Last { list, column } => Some(self.list_place(*list, *column, <[u32]>::last)),
+            Expr::ListMap { list, row, body } => {
+                let column = body.first_column().filter(|c| c.row == *row)?.column;
+                Some(self.list_place(*list, column, |_| None))
+            }
+            Expr::Let(slot) => self.place_of(&self.program.plan.lets[usize::from(slot.0)].value),
+            _ => {
+                let mut found = None;
+                expr.for_each_child(|child| {
+                    if found.is_none() {
+                        found = self.place_of(child);
+                    }
+                });
+                found
+            }
+        }
+    }
+
+    /// Where a column's cell is.
+    pub(crate) fn place(&self, column: ColumnRef) -> Place {
+        let table = self.program.plan.rows[usize::from(column.row.0)].table;
+        self.place_in(CellName::OfRow(column), table, self.rows[usize::from(column.row.0)])
+    }
+
+    fn list_place(&self, list: ListSlot, column: u16, pick: fn(&[u32]) -> Option<&u32>) -> Place {
+        let table = self.program.plan.lists[usize::from(list.0)].table;
+        self.place_in(CellName::OfList(list, column), table, pick(&self.lists[usize::from(list.0)]).copied())
+    }
+
+    fn place_in(&self, name: CellName, table: TableSlot, row: Option<u32>) -> Place {
+        let data = self.tables[usize::from(table.0)];
+        Place { name, table, row, row_no: data.zip(row).map(|(data, row)| data.row_no(row)) }
     }
 
     /// The text of a cell, for the policies that keep it.
-    pub(crate) fn cell_text(&mut self, column: ColumnRef) -> Option<String> {
-        self.cell(column).into_text().map(Cow::into_owned)
+    pub(crate) fn text_at(&self, place: Place) -> Option<String> {
+        let data = self.tables[usize::from(place.table.0)]?;
+        data.cell(place.name.column(), place.row?).into_text().map(Cow::into_owned)
     }
 
     fn table_of(&self, row: RowSlot) -> usize {

@@ -2,16 +2,16 @@
 
 use epr_model::{Action, Issue, ResourceId, Severity, Stage};
 
-use super::eval::{Mark, MarkKind, Place};
+use super::eval::{CellName, Mark, MarkKind, Place};
 use super::program::MapProgram;
 use crate::functions::{Fault, Note};
-use crate::plan::{At, ColumnRef};
+use crate::plan::At;
 
 /// An issue and the column that it is about, by slot (tests name a column by its alias).
 #[derive(Debug, Clone)]
 pub struct PlacedIssue {
     pub issue: Issue,
-    pub column: Option<ColumnRef>,
+    pub column: Option<CellName>,
 }
 
 /// The code of a fault.
@@ -89,13 +89,15 @@ pub(crate) fn issue_of(program: &MapProgram<'_>, finding: Finding<'_>, standing:
     let mut issue = Issue::new(finding.code, severity, finding.action, Stage::Map);
     issue.organisation = Some(program.organisation.to_owned());
     issue.system = Some(program.system.to_owned());
-    let (table, row_no) = match finding.place {
-        Some(place) => (plan.table_of_row(place.column.row), place.row_no),
-        None => (plan.main_table(), standing.row_no),
-    };
-    issue.table = Some(table.name.clone());
-    issue.row_no = Some(row_no);
-    issue.column = finding.place.map(|place| plan.column_name(place.column).1.to_owned());
+    if let Some(place) = finding.place {
+        let table = &plan.tables[usize::from(place.table.0)];
+        issue.table = Some(table.name.clone());
+        issue.row_no = place.row_no;
+        issue.column = Some(table.columns[usize::from(place.name.column())].name.clone());
+    } else {
+        issue.table = Some(plan.main_table().name.clone());
+        issue.row_no = Some(standing.row_no);
+    }
     issue.map = Some(plan.name.clone());
     issue.map_line = Some(finding.at.line);
     if let Some((resource, id)) = standing.resource {
@@ -104,5 +106,5 @@ pub(crate) fn issue_of(program: &MapProgram<'_>, finding: Finding<'_>, standing:
     }
     issue.fhir_path = finding.path.map(str::to_owned);
     issue.shape = finding.shape;
-    PlacedIssue { issue, column: finding.place.map(|place| place.column) }
+    PlacedIssue { issue, column: finding.place.map(|place| place.name) }
 }

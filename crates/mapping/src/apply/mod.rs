@@ -32,6 +32,7 @@ use epr_model::{ResourceId, RowOutcome};
 
 pub use columns::{ColumnFault, TableData};
 pub use emit::{RefOut, UnmappedCode};
+pub use eval::CellName;
 pub use findings::PlacedIssue;
 pub use program::MapProgram;
 

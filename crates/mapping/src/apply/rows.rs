@@ -7,6 +7,7 @@ use epr_model::{Action, ResourceId, RowOutcome};
 use sha2::{Digest, Sha256};
 
 use super::emit::Stop;
+use super::eval::Place;
 use super::findings::{Finding, Standing};
 use super::json::push_text;
 use super::value::Value;
@@ -80,7 +81,7 @@ impl<'a> RowRun<'a> {
                 let refuses = group.otherwise == GroupElse::RefuseRow;
                 let action = if refuses { Action::Refused } else { Action::Kept };
                 let column = ColumnRef { row: RowSlot::MAIN, column };
-                let place = self.emitter.eval.place(column);
+                let place = Some(self.emitter.eval.place(column));
                 let first_issue = self.emitter.issues.len();
                 self.raise("MAP0437", action, group.at, place);
                 if refuses {
@@ -112,7 +113,7 @@ impl<'a> RowRun<'a> {
             }
         }
         if let Err(blank) = self.read_key() {
-            let place = blank.and_then(|column| self.emitter.eval.place(column));
+            let place = blank;
             self.raise("MAP0430", Action::Refused, plan.at, place);
             return Err(NotTaken { outcome: RowOutcome::Refused, issue: Some("MAP0430".to_owned()) });
         }
@@ -244,7 +245,8 @@ impl<'a> RowRun<'a> {
             self.key.push(Some(&position.to_string()));
         }
         for column in &each.key {
-            let text = self.emitter.eval.cell_text(ColumnRef { row: each.each.row, column: *column });
+            let place = self.emitter.eval.place(ColumnRef { row: each.each.row, column: *column });
+            let text = self.emitter.eval.text_at(place);
             self.key.push(text.as_deref());
         }
     }
@@ -327,8 +329,8 @@ impl<'a> RowRun<'a> {
         Ok(())
     }
 
-    /// Reads the key; `Err` holds the column of the part that is blank.
-    fn read_key(&mut self) -> Result<(), Option<ColumnRef>> {
+    /// Reads the key; `Err` holds the place of the part that is blank.
+    fn read_key(&mut self) -> Result<(), Option<Place>> {
         let plan = self.program.plan;
         self.key.clear();
         match &plan.key {
@@ -336,7 +338,8 @@ impl<'a> RowRun<'a> {
                 for column in columns {
                     let cell = self.batch.main.cell(*column, self.row);
                     if cell.is_blank() {
-                        return Err(Some(ColumnRef { row: RowSlot::MAIN, column: *column }));
+                        let column = ColumnRef { row: RowSlot::MAIN, column: *column };
+                        return Err(Some(self.emitter.eval.place(column)));
                     }
                     self.key.push(cell.to_text().as_deref());
                 }
@@ -356,7 +359,7 @@ impl<'a> RowRun<'a> {
                     let value = self.emitter.eval.eval(expression);
                     if value.is_blank() {
                         self.emitter.raise_marks(plan.at, None);
-                        return Err(expression.first_column());
+                        return Err(self.emitter.eval.place_of(expression));
                     }
                     self.key.push(value.to_text().as_deref());
                 }
@@ -400,12 +403,12 @@ impl<'a> RowRun<'a> {
     }
 
     fn refuse(&mut self, code: &str, at: At, about: Option<&Expr>) -> NotTaken {
-        let place = about.and_then(Expr::first_column).and_then(|column| self.emitter.eval.place(column));
+        let place = about.and_then(|expression| self.emitter.eval.place_of(expression));
         self.raise(code, Action::Refused, at, place);
         NotTaken { outcome: RowOutcome::Refused, issue: Some(code.to_owned()) }
     }
 
-    fn raise(&mut self, code: &str, action: Action, at: At, place: Option<super::eval::Place>) {
+    fn raise(&mut self, code: &str, action: Action, at: At, place: Option<Place>) {
         self.emitter.raise(Finding { code: code.to_owned(), action, at, path: None, place, shape: None });
     }
 

@@ -360,6 +360,17 @@ impl MapPlan {
         (&self.rows[usize::from(column.row.0)].alias, &table.columns[usize::from(column.column)].name)
     }
 
+    /// The same for a cell of a row or a list.
+    pub fn cell_name(&self, cell: crate::apply::CellName) -> (&str, &str) {
+        match cell {
+            crate::apply::CellName::OfRow(column) => self.column_name(column),
+            crate::apply::CellName::OfList(list, column) => {
+                let list = &self.lists[usize::from(list.0)];
+                (&list.alias, &self.tables[usize::from(list.table.0)].columns[usize::from(column)].name)
+            }
+        }
+    }
+
     /// The file of a place.
     pub fn file(&self, at: At) -> &str {
         self.files.get(usize::from(at.file)).map_or("", String::as_str)

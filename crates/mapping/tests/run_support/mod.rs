@@ -39,12 +39,12 @@ impl Table {
         Self { name, columns, rows: rows.iter().map(|r| (*r).to_owned()).collect() }
     }
 
-    fn schema(&self) -> TableSchema {
+    pub fn schema(&self, key: TableKey) -> TableSchema {
         let column =
             |name: &str| ColumnSchema { name: name.to_owned(), kind: ColumnKind::Text, optional: false, class: None };
         TableSchema {
             name: self.name.to_owned(),
-            key: TableKey::Row,
+            key,
             columns: self.columns.split('|').map(column).collect(),
             optional: false,
             parent: None,
@@ -95,7 +95,7 @@ pub fn extracted(tables: &[Table]) -> Run {
             source: "rk9_ipm".to_owned(),
             organisation: "RK9".to_owned(),
             system: "ipm".to_owned(),
-            schema: table.schema(),
+            schema: table.schema(TableKey::Row),
             n_rows: 0,
             parts: Vec::new(),
         };
