@@ -39,6 +39,9 @@ enum Rule {
     First,
 }
 
+/// The code of administrative-gender for a source that does not say.
+const UNKNOWN: &str = "unknown";
+
 /// The members of R4 Patient in the order of its definition; what is not named here comes after, by `First`.
 const ORDER: &[(&str, Rule)] = &[
     ("implicitRules", Rule::First),
@@ -86,14 +89,17 @@ pub(crate) fn compose(members: &[Resource], frame: &Frame<'_>) -> Composed {
             (name, Rule::Union) => work.union(name),
             (name, Rule::ByUrl) => work.by_url(name),
             (name, Rule::First) if name.starts_with("multipleBirth") => work.choice(name, "multipleBirth"),
+            ("gender", _) => work.gender(),
             (name, Rule::First) => work.first(name),
         }
     }
     work.rest();
     work.out.end_object();
-    let gender = |i: usize| roots[i].text("gender");
+    let genders = roots.iter().enumerate().filter_map(|(i, root)| Some((i, root.text("gender")?)));
+    let mut stated = genders.filter(|(_, gender)| *gender != UNKNOWN);
+    let first = stated.next();
     Composed {
-        other_gender: (1..roots.len()).find(|i| gender(*i).is_some() && gender(0).is_some() && gender(*i) != gender(0)),
+        other_gender: stated.find(|(_, gender)| first.is_some_and(|(_, own)| own != *gender)).map(|(i, _)| i),
         other_death: death.other,
         omitted: work.omitted,
         bytes: work.out.finish(),
@@ -244,6 +250,19 @@ impl<'a> Work<'a> {
         }
         let items: Vec<&[u8]> = taken.iter().map(|(_, _, raw)| *raw).collect();
         self.write_items(name, &items);
+    }
+
+    /// The first gender that says something: `unknown` in one source is no answer to what another knows.
+    fn gender(&mut self) {
+        let mut values = self.values("gender");
+        // The sort is stable: among those that say something the founding record stays first.
+        values.sort_by_key(|(_, value)| value.as_str() == Some(UNKNOWN));
+        let silent = |(_, value): &(usize, Node<'a>)| value.as_str() == Some(UNKNOWN);
+        if values.first().is_some_and(|value| !silent(value)) {
+            values.retain(|value| !silent(value));
+        }
+        self.write_first("gender", &values, "gender");
+        self.sibling("gender", &values);
     }
 
     fn first(&mut self, name: &str) {

@@ -60,6 +60,7 @@ pub(crate) fn compose(
         merged: Count::new(reconciliation.resources_total.merged, totals.mapped, "resources"),
         held: holds.held.clone(),
         errors: Count::new(errors, tally.n, "findings"),
+        warnings: Count::new(tally.by_severity[1], tally.n, "findings"),
         patients_affected: Count::new(tally.people.len(), totals.patients, "patients"),
         not_checked_areas: Count::new(not_checked.n_areas.of, not_checked.n_areas.of, "areas"),
     };

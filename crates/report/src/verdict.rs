@@ -56,6 +56,8 @@ pub struct Counts {
     pub held: Count,
     /// Findings of severity error and fatal, of all findings.
     pub errors: Count,
+    /// Findings of severity warning, of all findings.
+    pub warnings: Count,
     pub patients_affected: Count,
     pub not_checked_areas: Count,
 }
@@ -190,6 +192,7 @@ mod tests {
             merged: c(),
             held: c(),
             errors: c(),
+            warnings: c(),
             patients_affected: c(),
             not_checked_areas: c(),
         }

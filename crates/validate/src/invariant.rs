@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
 impl Compiled {
     pub(crate) fn new(expression: Option<&str>) -> Self {
         let Some(text) = expression else { return Self::NotChecked("the rule has no FHIRPath expression".to_owned()) };
-        match epr_fhirpath::compile(text) {
+        match epr_fhirpath::compile_constraint(text) {
             Ok(expression) => Self::Expression(Box::new(expression)),
             Err(error) => Self::NotChecked(format!("its FHIRPath cannot be read: {error}")),
         }
