@@ -20,6 +20,9 @@ pub(crate) struct Output<'f> {
     keys: RecordWriter<KeyRecord>,
     refs: RecordWriter<RefRecord>,
     rows: RecordWriter<RowRecord>,
+    ref_record: RefRecord,
+    /// Of the map begun last.
+    row_record: Option<RowRecord>,
     issues: RecordWriter<epr_model::Issue>,
     unmapped: BTreeMap<(usize, UnmappedCode), u64>,
     /// Name and tables of each map begun, for the codes that its code maps do not know.
@@ -41,6 +44,11 @@ struct MapNames {
 }
 
 impl MapNames {
+    /// `<organisation>/<system>/<table>` of the map's own table.
+    fn table_path(&self) -> String {
+        format!("{}{}", self.path, self.tables[0].name)
+    }
+
     fn table(&self, code: &UnmappedCode) -> &PlanTable {
         &self.tables[code.column.map_or(0, |(table, _)| usize::from(table.0))]
     }
@@ -54,8 +62,18 @@ impl MapNames {
 struct TypeWriter {
     parts: PartWriter,
     /// Keys of the part being written.
-    pending: Vec<KeyRecord>,
+    pending: Vec<PendingKey>,
     part: u32,
+}
+
+/// A key without the texts that it shares with all others of its map.
+struct PendingKey {
+    id: ResourceId,
+    key_hash: [u8; 16],
+    content_hash: [u8; 32],
+    row_no: u64,
+    /// Index into [`Output::maps`].
+    map: usize,
 }
 
 impl<'f> Output<'f> {
@@ -66,6 +84,14 @@ impl<'f> Output<'f> {
             keys: RecordWriter::new(stage)?,
             refs: RecordWriter::new(stage)?,
             rows: RecordWriter::new(stage)?,
+            ref_record: RefRecord {
+                from_type: String::new(),
+                from_id: ResourceId::from_bytes([0; 16]),
+                to_type: String::new(),
+                to_id: ResourceId::from_bytes([0; 16]),
+                path: String::new(),
+            },
+            row_record: None,
             issues: RecordWriter::new(stage)?,
             unmapped: BTreeMap::new(),
             maps: Vec::new(),
@@ -101,6 +127,7 @@ impl<'f> Output<'f> {
 
     pub(crate) fn begin_map(&mut self, program: &MapProgram<'_>, table: &StagedTable) {
         let plan = program.plan();
+        self.row_record = None;
         let path = program.table_path().strip_suffix(&plan.main_table().name).unwrap_or_default().to_owned();
         self.maps.push(MapNames { name: plan.name.clone(), tables: plan.tables.clone(), path });
         self.ledgers.push(empty_ledger(program, table));
@@ -115,27 +142,34 @@ impl<'f> Output<'f> {
         }
         for reference in &applied.refs {
             let from = &applied.resources[reference.resource as usize];
-            self.refs.push(&RefRecord {
-                from_type: plan.resources[usize::from(from.resource)].resource_type.clone(),
-                from_id: from.id,
-                to_type: plan.ref_targets[usize::from(reference.target.0)].resource_type.to_string(),
-                to_id: reference.id,
-                path: reference.path.to_string(),
-            })?;
+            // One record is filled again and again: its texts keep their memory.
+            let record = &mut self.ref_record;
+            record.from_type.clone_from(&plan.resources[usize::from(from.resource)].resource_type);
+            record.from_id = from.id;
+            replace(&mut record.to_type, &plan.ref_targets[usize::from(reference.target.0)].resource_type);
+            record.to_id = reference.id;
+            replace(&mut record.path, &reference.path);
+            self.refs.push(record)?;
         }
         let ledger = self.ledgers.last_mut().expect("a map was begun");
         for row in applied.rows {
             ledger.count(row.outcome, row.n_resources.into());
-            self.rows.push(&RowRecord {
+            let record = self.row_record.get_or_insert_with(|| RowRecord {
                 table: program.table_path().to_owned(),
-                row_no: row.row_no,
+                row_no: 0,
                 map: plan.name.clone(),
                 domain: plan.domain,
                 outcome: row.outcome,
-                n_resources: row.n_resources,
-                measures: row.measures,
-                issue: row.issue,
-            })?;
+                n_resources: 0,
+                measures: None,
+                issue: None,
+            });
+            record.row_no = row.row_no;
+            record.outcome = row.outcome;
+            record.n_resources = row.n_resources;
+            record.measures = row.measures;
+            record.issue = row.issue;
+            self.rows.push(record)?;
         }
         if let Some(Limit::Rows(most)) = self.max_refused
             && self.refused().0 > most
@@ -176,7 +210,7 @@ impl<'f> Output<'f> {
         }
         unmapped.finish()?;
         for (resource_type, mut writer) in std::mem::take(&mut self.types) {
-            writer.flush(&mut self.keys)?;
+            writer.flush(&resource_type, &self.maps, &mut self.keys)?;
             let n = writer.parts.finish()?;
             manifest.resources.insert(resource_type, n);
         }
@@ -204,18 +238,15 @@ impl<'f> Output<'f> {
         let writer = self.types.get_mut(resource_type).expect("inserted above");
         let place = writer.parts.write(&bytes[resource.range.clone()])?;
         if place.part != writer.part {
-            writer.flush(&mut self.keys)?;
+            writer.flush(resource_type, &self.maps, &mut self.keys)?;
             writer.part = place.part;
         }
-        writer.pending.push(KeyRecord {
-            resource_type: resource_type.clone(),
+        writer.pending.push(PendingKey {
             id: resource.id,
             key_hash: resource.key_hash,
             content_hash: resource.content_hash,
-            table: program.table_path().to_owned(),
-            part: place.part,
             row_no: resource.row_no,
-            map: plan.name.clone(),
+            map: self.maps.len() - 1,
         });
         Ok(())
     }
@@ -248,10 +279,44 @@ impl<'f> Output<'f> {
     }
 }
 
+fn replace(text: &mut String, with: &str) {
+    text.clear();
+    text.push_str(with);
+}
+
 impl TypeWriter {
     /// Keys are sorted by id within a part.
-    fn flush(&mut self, keys: &mut RecordWriter<KeyRecord>) -> Result<(), RunError> {
+    fn flush(
+        &mut self,
+        resource_type: &str,
+        maps: &[MapNames],
+        keys: &mut RecordWriter<KeyRecord>,
+    ) -> Result<(), RunError> {
         self.pending.sort_by_key(|key| key.id);
-        self.pending.drain(..).try_for_each(|key| keys.push(&key))
+        let Some(first) = self.pending.first() else { return Ok(()) };
+        let mut current = first.map;
+        let mut record = KeyRecord {
+            resource_type: resource_type.to_owned(),
+            id: first.id,
+            key_hash: first.key_hash,
+            content_hash: first.content_hash,
+            table: maps[current].table_path(),
+            part: self.part,
+            row_no: first.row_no,
+            map: maps[current].name.clone(),
+        };
+        for key in self.pending.drain(..) {
+            if key.map != current {
+                current = key.map;
+                record.table = maps[current].table_path();
+                record.map.clone_from(&maps[current].name);
+            }
+            record.id = key.id;
+            record.key_hash = key.key_hash;
+            record.content_hash = key.content_hash;
+            record.row_no = key.row_no;
+            keys.push(&record)?;
+        }
+        Ok(())
     }
 }

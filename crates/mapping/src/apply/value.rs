@@ -179,7 +179,7 @@ impl<'a> Value<'a> {
                 self.as_moment()?.compare(other.as_moment()?)
             }
             (Self::Decimal(_) | Self::Int(_), Self::Decimal(_) | Self::Int(_)) => {
-                Some(self.as_exact()?.cmp(&other.as_exact()?))
+                number::compare(&self.to_text()?, &other.to_text()?)
             }
             _ => None,
         }
@@ -189,14 +189,6 @@ impl<'a> Value<'a> {
         match self {
             Self::Date(date) => Some(Moment::Date(*date)),
             Self::Moment(moment) => Some(*moment),
-            _ => None,
-        }
-    }
-
-    fn as_exact(&self) -> Option<rust_decimal::Decimal> {
-        match self {
-            Self::Int(i) => Some((*i).into()),
-            Self::Decimal(digits) => number::exact(digits),
             _ => None,
         }
     }

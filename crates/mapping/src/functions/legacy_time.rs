@@ -6,9 +6,10 @@ use super::Fault;
 use super::format::Parsed;
 use super::moment::{Offset, PartialDate, TimeOfDay};
 
-/// Reads `YYYY[MM[DD[HHMM[SS[.f…]]]]][+ZZZZ]`.
+/// Reads `YYYY[MM[DD[HHMM[SS[.f…]]]]][+ZZ[ZZ]]`.
 ///
-/// An hour without minutes is refused: FHIR cannot write it. Source: HL7 v2.x, data type TS; HL7 v3, TS.
+/// An hour without minutes is refused: FHIR cannot write it. An offset of hours alone is common in NHS 111
+/// messages. Source: HL7 v2.x, data type TS; HL7 v3, TS.
 pub fn hl7(text: &str) -> Result<Parsed, Fault> {
     let at = text.find(['+', '-']).unwrap_or(text.len());
     let (stamp, zone) = text.split_at(at);
@@ -45,11 +46,12 @@ fn offset(zone: &str) -> Result<Option<Offset>, Fault> {
         return Ok(None);
     }
     let digits = &zone[1..];
-    if digits.len() != 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Fault::DateFormat);
     }
     let number = |part: &str| part.parse::<i16>().map_err(|_| Fault::DateFormat);
-    let (hours, minutes) = (number(&digits[..2])?, number(&digits[2..])?);
+    let minutes = if digits.len() == 4 { number(&digits[2..])? } else { 0 };
+    let hours = number(&digits[..2])?;
     if hours > 14 || minutes > 59 {
         return Err(Fault::DateFormat);
     }
@@ -113,7 +115,8 @@ mod tests {
         assert_eq!(hl7_text("1950").as_deref(), Ok("1950"));
         assert_eq!(hl7_text("195006").as_deref(), Ok("1950-06"));
         assert_eq!(hl7_text("19500601").as_deref(), Ok("1950-06-01"));
-        assert_eq!(hl7_text("201105190907+00").as_deref(), Err(&Fault::DateFormat));
+        assert_eq!(hl7_text("201105190907+00").as_deref(), Ok("2011-05-19T09:07:00+00:00"));
+        assert_eq!(hl7_text("201105190907+0").as_deref(), Err(&Fault::DateFormat));
         assert_eq!(hl7_text("201105190907+0100").as_deref(), Ok("2011-05-19T09:07:00+01:00"));
         assert_eq!(hl7_text("20110519090712.50+0100").as_deref(), Ok("2011-05-19T09:07:12.50+01:00"));
         assert_eq!(hl7_text("2011051909"), Err(Fault::DateFormat));

@@ -1,6 +1,7 @@
 //! Whole numbers and exact decimals: digits stay as written.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
@@ -59,6 +60,41 @@ pub fn exact(digits: &str) -> Option<Decimal> {
     Decimal::from_str_exact(digits).ok()
 }
 
+/// The order of two decimals of any length, by their digits; `None` where one of them is none.
+pub fn compare(left: &str, right: &str) -> Option<Ordering> {
+    let (left, right) = (parts(left)?, parts(right)?);
+    let magnitude = |a: &Parts<'_>, b: &Parts<'_>| {
+        let by_whole = a.whole.len().cmp(&b.whole.len()).then_with(|| a.whole.cmp(b.whole));
+        by_whole.then_with(|| a.fraction.cmp(b.fraction))
+    };
+    Some(match (left.is_negative, right.is_negative) {
+        (false, false) => magnitude(&left, &right),
+        (true, true) => magnitude(&right, &left),
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+    })
+}
+
+struct Parts<'t> {
+    is_negative: bool,
+    /// Without leading noughts.
+    whole: &'t str,
+    /// Without trailing noughts.
+    fraction: &'t str,
+}
+
+fn parts(digits: &str) -> Option<Parts<'_>> {
+    let unsigned = digits.strip_prefix('-').unwrap_or(digits);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    // Minus nought is nought.
+    let is_negative = unsigned.len() < digits.len() && !(whole.is_empty() && fraction.is_empty());
+    Some(Parts { is_negative, whole, fraction })
+}
+
 /// The exact product; `None` where 28 digits do not hold it.
 pub fn times(left: &str, right: &str) -> Option<String> {
     let (a, b) = (exact(left)?, exact(right)?);
@@ -110,7 +146,23 @@ mod tests {
         assert_eq!(times("1.000000000000001", "1.0000000000000001").as_deref(), None);
     }
 
+    #[test]
+    fn decimals_beyond_any_machine_number_have_an_order() {
+        let long = "9".repeat(50);
+        assert_eq!(compare(&long, &format!("{long}.1")), Some(Ordering::Less));
+        assert_eq!(compare(&format!("-{long}"), "1"), Some(Ordering::Less));
+        assert_eq!(compare("-0", "0.00"), Some(Ordering::Equal));
+        assert_eq!(compare("1", "x"), None);
+    }
+
     proptest! {
+        #[test]
+        fn the_order_of_digits_is_the_order_of_values(
+            a in "-?[0-9]{1,9}(\\.[0-9]{1,4})?", b in "-?[0-9]{1,9}(\\.[0-9]{1,4})?",
+        ) {
+            prop_assert_eq!(compare(&a, &b), Some(exact(&a).unwrap().cmp(&exact(&b).unwrap())));
+        }
+
         #[test]
         fn what_is_written_is_a_json_number_of_the_same_value(text in "[-+]?[0-9]{0,12}(\\.[0-9]{1,8})?") {
             if let Ok(digits) = decimal(&text) {
