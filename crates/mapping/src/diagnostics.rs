@@ -311,6 +311,15 @@ pub fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>)
     best.map(|(_, c)| c)
 }
 
+/// `did you mean …?` with the nearest candidate, else `otherwise`.
+pub(crate) fn did_you_mean<'c>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+    otherwise: impl FnOnce() -> String,
+) -> String {
+    nearest(written, candidates).map_or_else(otherwise, |n| format!("did you mean `{n}`?"))
+}
+
 fn distance(a: &[char], b: &[char]) -> usize {
     let width = b.len() + 1;
     let mut table = vec![0; (a.len() + 1) * width];

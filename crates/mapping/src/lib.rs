@@ -9,7 +9,7 @@
 //! | read the mappings folder | [`pack`] |
 //! | a file to a tree with places | [`syntax`] |
 //! | bases, changes by label, fragments put in place | `resolve` |
-//! | names, types, elements, code maps: everything that can be proved before data | `check` |
+//! | names, types, elements, code maps: everything that can be proved before data | [`check`] |
 //! | code maps as files | [`code_map`] |
 //! | what a finding looks like, with a caret | [`diagnostics`] |
 //! | the compiled form | [`plan`] |
@@ -19,23 +19,27 @@
 //! | the stage: from 1-extract to 2-map | [`stage`] |
 //! | where an element comes from | [`explain`] |
 //! | the tests of mapping files | [`testing`] |
-//! | the codes that this crate raises | [`issues`] |
+//! | what the findings about files mean | [`diagnostic_codes`] |
+//! | the codes that this crate raises about data | [`issues`] |
 
 pub mod apply;
+pub mod check;
 pub mod code_map;
+pub mod diagnostic_codes;
 pub mod diagnostics;
 pub mod explain;
 pub mod functions;
 pub mod issues;
 pub mod join;
+mod lower;
 mod output;
 pub mod pack;
 pub mod plan;
-#[expect(dead_code, reason = "the checks that use it come next")]
 mod resolve;
 pub mod stage;
 pub mod syntax;
 pub mod testing;
 
+pub use check::{CompileInput, Compiled, OtherPack, compile};
 pub use diagnostics::{Colour, Diagnostic, Sources};
 pub use pack::{LoadError, load_pack};

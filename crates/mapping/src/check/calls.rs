@@ -339,30 +339,27 @@ impl MapCompiler<'_, '_, '_> {
         let mut options: Vec<(&'static str, &Expr)> = Vec::new();
         let mut next = 0;
         for argument in &call.arguments {
-            match &argument.name {
-                Some((name, name_span)) => {
-                    if let Some(at) = spec.args.iter().position(|a| a.name == name) {
-                        given[at].push(&argument.value);
-                    } else if let Some(option) = spec.options.iter().find(|o| *o == name) {
-                        options.push((option, &argument.value));
-                    } else {
-                        let known = spec.options.iter().copied().chain(spec.args.iter().map(|a| a.name));
-                        let help = nearest(name, known).map(|n| format!("did you mean `{n}:`?"));
-                        let message = format!("`{}` has no option `{name}`", spec.name);
-                        self.sink().error("MAP0106", *name_span, message).help_if(help);
-                        return None;
-                    }
+            if let Some((name, name_span)) = &argument.name {
+                if let Some(at) = spec.args.iter().position(|a| a.name == name) {
+                    given[at].push(&argument.value);
+                } else if let Some(option) = spec.options.iter().find(|o| *o == name) {
+                    options.push((option, &argument.value));
+                } else {
+                    let known = spec.options.iter().copied().chain(spec.args.iter().map(|a| a.name));
+                    let help = nearest(name, known).map(|n| format!("did you mean `{n}:`?"));
+                    let message = format!("`{}` has no option `{name}`", spec.name);
+                    self.sink().error("MAP0106", *name_span, message).help_if(help);
+                    return None;
                 }
-                None => {
-                    let Some(arg) = spec.args.get(next) else {
-                        let message = format!("`{}` takes {}", spec.name, signature(spec));
-                        self.sink().error("MAP0106", argument.value.span, message).label("one too many");
-                        return None;
-                    };
-                    given[next].push(&argument.value);
-                    if arg.need != Need::Repeated {
-                        next += 1;
-                    }
+            } else {
+                let Some(arg) = spec.args.get(next) else {
+                    let message = format!("`{}` takes {}", spec.name, signature(spec));
+                    self.sink().error("MAP0106", argument.value.span, message).label("one too many");
+                    return None;
+                };
+                given[next].push(&argument.value);
+                if arg.need != Need::Repeated {
+                    next += 1;
                 }
             }
         }
@@ -439,7 +436,6 @@ impl MapCompiler<'_, '_, '_> {
     }
 
     /// An argument of the right type. A column of a list goes through a function of one value item by item.
-    #[expect(clippy::type_complexity, reason = "a pair of slots that is taken apart at once")]
     fn typed_argument(
         &mut self,
         spec: &FunctionSpec,
@@ -623,13 +619,13 @@ pub fn signature(spec: &FunctionSpec) -> String {
         };
         match arg.need {
             Need::Required => out.push_str(&name),
-            Need::Optional => out.push_str(&format!("[{name}]")),
-            Need::Repeated => out.push_str(&format!("{name} …")),
+            Need::Optional => out.extend(["[", name.as_str(), "]"]),
+            Need::Repeated => out.extend([name.as_str(), " …"]),
         }
     }
     for option in spec.options {
         let comma = if out.ends_with('(') { "" } else { ", " };
-        out.push_str(&format!("{comma}[{option}: '…']"));
+        out.extend([comma, "[", option, ": '…']"]);
     }
     out.push(')');
     out

@@ -8,7 +8,7 @@ use epr_fhir::definitions::{BindingStrength, Content, Element, Membership};
 use super::elements::Place;
 use super::scope::MapCompiler;
 use crate::code_map::CodeRow;
-use crate::diagnostics::{Span, nearest};
+use crate::diagnostics::{Span, did_you_mean, nearest};
 use crate::plan::{CodeMapPlan, CodeMapRow, CodingLiteral, FhirPrimitive, Shape};
 use crate::syntax::ast::Name;
 
@@ -45,9 +45,9 @@ impl MapCompiler<'_, '_, '_> {
             return Some((*url).to_owned());
         }
         let names: Vec<String> = self.systems.keys().cloned().chain(KNOWN_SYSTEMS.map(|(n, _)| n.to_owned())).collect();
-        let help = nearest(written, names.iter().map(String::as_str))
-            .map(|n| format!("did you mean `{n}`?"))
-            .unwrap_or_else(|| format!("declare it: `systems: {{ {written}: \"http://…\" }}`"));
+        let help = did_you_mean(written, names.iter().map(String::as_str), || {
+            format!("declare it: `systems: {{ {written}: \"http://…\" }}`")
+        });
         self.sink().error("MAP0215", span, format!("no code system has the short name `{written}`")).help(help);
         None
     }
@@ -129,6 +129,13 @@ impl MapCompiler<'_, '_, '_> {
             return None;
         }
         let code = row.target.text.as_str();
+        // Where the element's value set refuses the code, that is the message; that it is no code at all comes second.
+        let proof = Proof { system: system.as_deref(), code, span: row.target.span, line: Some(row.line) };
+        let n_errors = self.resolver.sink.n_errors();
+        self.prove(&proof, place, used_at);
+        if self.resolver.sink.n_errors() > n_errors {
+            return None;
+        }
         if let Some(url) = &system
             && !self.code_exists(url, code)
         {
@@ -137,8 +144,6 @@ impl MapCompiler<'_, '_, '_> {
             self.sink().error("MAP0310", row.target.span, message).note(note);
             return None;
         }
-        let proof = Proof { system: system.as_deref(), code, span: row.target.span, line: Some(row.line) };
-        self.prove(&proof, place, used_at);
         let known = system.as_deref().and_then(|s| self.definitions().display(s, code));
         let display = row.display.as_ref().map(|d| d.text.as_str()).or(known);
         Some(Arc::new(CodingLiteral::new(system.as_deref(), code, display)))

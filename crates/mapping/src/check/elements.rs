@@ -212,7 +212,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             Some(when) => self.condition(when),
             None => None,
         };
-        self.fragment_type(object, place);
+        self.fragment_type(object, place)?;
         let kind = self.object(object, value.span, place, in_list);
         if each.is_some()
             && let Some((alias, _)) = &object.directives.each
@@ -251,24 +251,26 @@ impl<'c> MapCompiler<'c, '_, '_> {
     }
 
     /// A fragment gives a type, which must be the element's.
-    fn fragment_type(&mut self, object: &Object, place: &Place<'_>) {
-        let Some(gives) = &object.directives.gives else { return };
+    fn fragment_type(&mut self, object: &Object, place: &Place<'_>) -> Option<()> {
+        let Some(gives) = &object.directives.gives else { return Some(()) };
         if gives.text != place.type_code && place.type_code != "Element" {
             let message = format!("the fragment gives {}, and `{}` is {}", gives.text, place.path, place.type_code);
             let note = self.resolver.sink.note_at("declared at", gives.span);
             self.sink().error("MAP0205", object.span, message).note(note);
+            return None;
         }
+        Some(())
     }
 
     /// An object of a complex type, element by element.
     pub(crate) fn complex(&mut self, object: &Object, place: &Place<'c>) -> EmitKind {
-        let parent = self.parent_of(place);
+        let parent = Self::parent_of(place);
         let members = self.members(object, &parent);
         object_kind(members)
     }
 
     /// The element as the parent of what is below it.
-    pub(crate) fn parent_of(&self, place: &Place<'c>) -> Parent<'c> {
+    pub(crate) fn parent_of(place: &Place<'c>) -> Parent<'c> {
         Parent {
             structure: place.structure,
             at: place.element.path.clone(),

@@ -128,7 +128,7 @@ impl MapCompiler<'_, '_, '_> {
                     }
                 });
             }
-            let (at, kind) = self.column(RowSlot::MAIN, &dollar.first, dollar.first_span)?;
+            let (at, kind) = self.column(RowSlot::MAIN, &dollar.first, span)?;
             let expr = PlanExpr::column(RowSlot::MAIN, at);
             return Some(Thing::Value(Typed { expr, ty: types::of_column(kind) }));
         };
@@ -283,15 +283,16 @@ impl MapCompiler<'_, '_, '_> {
             let value = self.value(item)?;
             ty = match &ty {
                 None => Some(value.ty),
-                Some(before) => match types::common(before, &value.ty) {
-                    Some(common) => Some(common),
-                    None => {
+                Some(before) => {
+                    let common = types::common(before, &value.ty);
+                    if common.is_none() {
                         let message =
                             format!("a list of {} cannot hold {}", types::name(before), types::name(&value.ty));
                         self.sink().error("MAP0107", item.span, message);
                         return None;
                     }
-                },
+                    common
+                }
             };
             exprs.push(value.expr);
         }

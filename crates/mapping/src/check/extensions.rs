@@ -56,9 +56,9 @@ impl<'c> MapCompiler<'c, '_, '_> {
             }
         }
         let names = named.iter().filter_map(|e| e.slice_name.as_deref());
-        let help = crate::diagnostics::nearest(slice, names)
-            .map(|n| format!("did you mean `extension[{n}]`?"))
-            .unwrap_or_else(|| "write the extension's canonical URL: `extension[https://…]`".to_owned());
+        let help = crate::diagnostics::did_you_mean(slice, names, || {
+            "write the extension's canonical URL: `extension[https://…]`".to_owned()
+        });
         let message = format!("`extension[{slice}]` names a slice, and {} defines none of that name", parent.shown);
         self.sink().error("MAP0210", span, message).help(help);
         None
@@ -76,7 +76,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         let path = format!("{path}.{name}");
         let ValueKind::Object(object) = &value.kind else {
             let members = self.direct_value(known, value, span, &path)?;
-            return Some(self.finish(known, members, &path, at));
+            return Some(Self::finish(known, members, &path, at));
         };
         let each = match &object.directives.each {
             Some((alias, list)) => Some(self.each(alias, list, true, &path)?),
@@ -90,14 +90,14 @@ impl<'c> MapCompiler<'c, '_, '_> {
         if let Some((alias, _)) = &object.directives.each {
             self.names.remove(&alias.text);
         }
-        let mut node = self.finish(known, members?, &path, at);
+        let mut node = Self::finish(known, members?, &path, at);
         node.when = when;
         node.each = each;
         Some(node)
     }
 
     /// `{url, …}`: bytes where nothing in it is an expression.
-    fn finish(&mut self, known: &Known<'_>, members: Vec<Member>, path: &str, at: crate::plan::At) -> EmitNode {
+    fn finish(known: &Known<'_>, members: Vec<Member>, path: &str, at: crate::plan::At) -> EmitNode {
         let mut url = Vec::new();
         json::push_text(&mut url, &known.url);
         let url = EmitNode::new(EmitKind::Literal(url.into()), &format!("{path}.url"), at);
@@ -136,7 +136,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             return None;
         }
         let is_complex_value =
-            nested.iter().all(|m| m.key.slice.is_none()) && self.value_types(known).is_some_and(|t| t.len() == 1);
+            nested.iter().all(|m| m.key.slice.is_none()) && Self::value_types(known).is_some_and(|t| t.len() == 1);
         if is_complex_value {
             return self.direct_value(known, value, span, path);
         }
@@ -186,7 +186,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
     }
 
     /// The types that the extension's value may have; `None` where nothing is known.
-    fn value_types(&self, known: &Known<'c>) -> Option<Vec<&'c str>> {
+    fn value_types(known: &Known<'c>) -> Option<Vec<&'c str>> {
         let (structure, prefix) = known.definition.as_ref()?;
         let id = format!("{prefix}.value[x]");
         let element = structure.elements.iter().find(|e| e.id == id)?;
@@ -201,7 +201,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         if matches!(value.kind, ValueKind::Poison) {
             return None;
         }
-        match self.value_types(known).as_deref() {
+        match Self::value_types(known).as_deref() {
             Some([only]) => {
                 let mut chars = only.chars();
                 let first = chars.next().map(|c| c.to_ascii_uppercase()).unwrap_or_default();
@@ -237,7 +237,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
 
     /// `valueCode: …`.
     fn named_value(&mut self, known: &Known<'c>, member: &AstMember, path: &str) -> Option<Vec<Member>> {
-        if let Some(types) = self.value_types(known) {
+        if let Some(types) = Self::value_types(known) {
             let suffix = &member.key.name[5..];
             if !types.iter().any(|t| t.eq_ignore_ascii_case(suffix)) {
                 let message = format!("the extension's value is not `{}`", member.key.name);

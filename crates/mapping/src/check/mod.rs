@@ -82,7 +82,7 @@ impl Compiled {
     /// The resolved text of the pack: what an approval is given for. Comments, quotes and layout do not show in it;
     /// a rule, an override, a fragment, a row of a code map and a source column do.
     pub fn plan_text(&self) -> String {
-        self.texts.iter().map(|(name, text)| format!("# {name}\n{text}\n")).collect()
+        self.texts.iter().flat_map(|(name, text)| ["# ", name.as_str(), "\n", text.as_str(), "\n"]).collect()
     }
 
     /// How many findings are errors.

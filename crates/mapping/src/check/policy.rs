@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::elements::Place;
 use super::scope::MapCompiler;
-use crate::diagnostics::nearest;
+use crate::diagnostics::{did_you_mean, nearest};
 use crate::plan::{CodingLiteral, FhirPrimitive, Policy, PolicyAt, Shape};
 use crate::syntax::ast::Name;
 
@@ -51,9 +51,8 @@ impl MapCompiler<'_, '_, '_> {
             ("degraded", None) => self.degraded(name, shape)?,
             ("const", Some(value)) if !value.is_empty() => self.constant(name, value, shape, place)?,
             _ => {
-                let help = nearest(word, POLICIES.map(|p| p.split('(').next().unwrap_or(p)))
-                    .map(|n| format!("did you mean `{n}`?"))
-                    .unwrap_or_else(|| format!("the policies are {}", POLICIES.join(", ")));
+                let words = POLICIES.map(|p| p.split('(').next().unwrap_or(p));
+                let help = did_you_mean(word, words, || format!("the policies are {}", POLICIES.join(", ")));
                 self.sink().error("MAP0009", name.span, format!("`{}` is not a policy", name.text)).help(help);
                 return None;
             }

@@ -75,13 +75,10 @@ impl<'c, 's> MapCompiler<'c, '_, 's> {
 
     /// The place of a span in the plan.
     pub(crate) fn at(&mut self, span: Span) -> At {
-        let file = match self.files.iter().position(|f| *f == span.file) {
-            Some(at) => at,
-            None => {
-                self.files.push(span.file);
-                self.files.len() - 1
-            }
-        };
+        let file = self.files.iter().position(|f| *f == span.file).unwrap_or_else(|| {
+            self.files.push(span.file);
+            self.files.len() - 1
+        });
         At { file: file as u16, line: self.input.sources.line(span) }
     }
 

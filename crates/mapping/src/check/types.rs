@@ -100,53 +100,31 @@ pub(crate) enum Fit {
 
 /// The table of coercions: the only ones that are made without being written.
 pub(crate) fn fit(ty: &Type, shape: Shape) -> Fit {
-    use FhirPrimitive as P;
+    let always = |fits: bool| if fits { Fit::Always } else { Fit::No };
     match shape {
-        Shape::Primitive(primitive) => match (ty, primitive) {
-            (Type::Text, P::String | P::Markdown) => Fit::Always,
-            (Type::Text, P::Code | P::Id | P::Uri | P::Url | P::Canonical | P::Oid | P::Uuid | P::Time) => {
-                Fit::WhenFormatHolds
-            }
-            (Type::Code, P::String | P::Markdown | P::Code) => Fit::Always,
-            (Type::Coding, P::Code) => Fit::Always,
-            (Type::Bool, P::Boolean) => Fit::Always,
-            (Type::Integer, P::Integer | P::UnsignedInt | P::PositiveInt) => Fit::WhenFormatHolds,
-            (Type::Integer | Type::Decimal, P::Decimal) => Fit::Always,
-            (Type::Double, P::Decimal) => Fit::WhenFormatHolds,
-            (Type::Date, P::Date | P::DateTime)
-            | (Type::DateTime | Type::Instant, P::DateTime)
-            | (Type::Instant, P::Instant) => Fit::Always,
-            (Type::DateTime, P::Instant) => Fit::WhenFormatHolds,
-            _ => Fit::No,
-        },
-        Shape::Coding => {
-            if matches!(ty, Type::Coding) {
-                Fit::Always
-            } else {
-                Fit::No
-            }
-        }
-        Shape::CodeableConcept => {
-            if matches!(ty, Type::Coding | Type::Concept) {
-                Fit::Always
-            } else {
-                Fit::No
-            }
-        }
-        Shape::Quantity => {
-            if matches!(ty, Type::Quantity) {
-                Fit::Always
-            } else {
-                Fit::No
-            }
-        }
-        Shape::Reference => {
-            if matches!(ty, Type::Ref(_)) {
-                Fit::Always
-            } else {
-                Fit::No
-            }
-        }
+        Shape::Primitive(primitive) => fit_primitive(ty, primitive),
+        Shape::Coding => always(matches!(ty, Type::Coding)),
+        Shape::CodeableConcept => always(matches!(ty, Type::Coding | Type::Concept)),
+        Shape::Quantity => always(matches!(ty, Type::Quantity)),
+        Shape::Reference => always(matches!(ty, Type::Ref(_))),
+    }
+}
+
+fn fit_primitive(ty: &Type, primitive: FhirPrimitive) -> Fit {
+    use FhirPrimitive as P;
+    match (ty, primitive) {
+        (Type::Text | Type::Code, P::String | P::Markdown)
+        | (Type::Code | Type::Coding, P::Code)
+        | (Type::Bool, P::Boolean)
+        | (Type::Integer | Type::Decimal, P::Decimal)
+        | (Type::Date, P::Date)
+        | (Type::Date | Type::DateTime | Type::Instant, P::DateTime)
+        | (Type::Instant, P::Instant) => Fit::Always,
+        (Type::Text, P::Code | P::Id | P::Uri | P::Url | P::Canonical | P::Oid | P::Uuid | P::Time)
+        | (Type::Integer, P::Integer | P::UnsignedInt | P::PositiveInt)
+        | (Type::Double, P::Decimal)
+        | (Type::DateTime, P::Instant) => Fit::WhenFormatHolds,
+        _ => Fit::No,
     }
 }
 
@@ -162,12 +140,10 @@ pub(crate) fn conversion(ty: &Type, shape: Shape) -> Option<&'static str> {
         (Type::Text, Shape::Primitive(P::Integer | P::UnsignedInt | P::PositiveInt)) => "integer(x)",
         (Type::Text, Shape::Primitive(P::Decimal)) => "decimal(x)",
         (Type::Text | Type::Integer, Shape::Primitive(P::Boolean)) => "a comparison such as x == 'Y'",
-        (Type::Integer | Type::Decimal | Type::Double, Shape::Primitive(P::String | P::Code | P::Id | P::Markdown)) => {
-            "text(x)"
-        }
-        (Type::Date | Type::DateTime | Type::Instant | Type::Bool, Shape::Primitive(P::String | P::Markdown)) => {
-            "text(x)"
-        }
+        (
+            Type::Integer | Type::Decimal | Type::Double | Type::Date | Type::DateTime | Type::Instant | Type::Bool,
+            Shape::Primitive(P::String | P::Code | P::Id | P::Markdown),
+        ) => "text(x)",
         (Type::Text | Type::Code, Shape::CodeableConcept) => {
             "`.via` with a code map, coding('system', x) or concept_text(x)"
         }

@@ -123,6 +123,9 @@ impl<'c> MapCompiler<'c, '_, '_> {
     ) -> Option<EmitKind> {
         let d = &object.directives;
         let shape = Shape::Primitive(primitive);
+        if d.has_unknown && d.value.is_none() {
+            return None;
+        }
         if d.value.is_none() && object.members.is_empty() {
             self.sink()
                 .error("MAP0007", span, format!("`{}` is {}: nothing fills it", place.path, a_type(place.type_code)))
@@ -143,7 +146,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
                 return None;
             }
         };
-        let parent = self.parent_of(place);
+        let parent = Self::parent_of(place);
         let mut extensions = Vec::new();
         for member in &object.members {
             if member.key.name != "extension" || member.key.slice.is_none() {
@@ -322,7 +325,6 @@ impl<'c> MapCompiler<'c, '_, '_> {
     }
 
     /// The three policies: the element's own, else the file's `defaults:`.
-    #[expect(clippy::type_complexity, reason = "three policies that are taken apart at once")]
     fn policies(
         &mut self,
         d: &Directives,
@@ -535,7 +537,7 @@ fn primitive_format(primitive: FhirPrimitive, text: &str) -> bool {
         P::DateTime => is_date(text) || is_instant(text),
         P::Instant => is_instant(text),
         P::Time => is_time(text),
-        P::Base64Binary => text.len() % 4 == 0,
+        P::Base64Binary => text.len().is_multiple_of(4),
         P::String | P::Markdown => !text.trim().is_empty(),
     }
 }

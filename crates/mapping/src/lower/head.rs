@@ -8,7 +8,7 @@ use crate::check::calls::is_hazard;
 use crate::check::measures::MEASURES;
 use crate::check::scope::{Binding, MapCompiler};
 use crate::check::types::{self, Typed};
-use crate::diagnostics::{Span, nearest};
+use crate::diagnostics::{Span, did_you_mean, nearest};
 use crate::plan::{
     Expr as PlanExpr, GroupElse, GroupPlan, JoinPair, KeyPlan, LatestPlan, LetPlan, LetSlot, ListSlot, Literal,
     LookupPlan, MeasurePlan, Predicate, RequirePlan, RowSlot, TableSlot, Takes, Type,
@@ -100,9 +100,7 @@ impl MapCompiler<'_, '_, '_> {
                 Takes::Many { list, order }
             }
             other => {
-                let help = nearest(other, ["one", "optional", "many"])
-                    .map(|n| format!("did you mean `{n}`?"))
-                    .unwrap_or_else(|| "one, optional or many".to_owned());
+                let help = did_you_mean(other, ["one", "optional", "many"], || "one, optional or many".to_owned());
                 self.sink()
                     .error("MAP0110", lookup.takes.span, format!("a look-up does not take `{other}`"))
                     .help(help);
@@ -136,9 +134,7 @@ impl MapCompiler<'_, '_, '_> {
             {
                 let (theirs, ours) = if is_column_of(left, &lookup.alias.text) { (left, right) } else { (right, left) };
                 if let (Some(theirs), Some(ours)) = (self.value(theirs), self.value(ours)) {
-                    if let Some(pair) = self.pair(&theirs, ours, row, part.span) {
-                        pairs.push(pair);
-                    }
+                    pairs.extend(self.pair(&theirs, ours, row, part.span));
                 }
                 continue;
             }
@@ -339,9 +335,9 @@ impl MapCompiler<'_, '_, '_> {
         let measures = &self.resolved.map.measure;
         for (name, value) in measures {
             let Some(measure) = MEASURES.iter().find(|m| m.name == name.text) else {
-                let help = nearest(&name.text, MEASURES.iter().map(|m| m.name))
-                    .map(|n| format!("did you mean `{n}`?"))
-                    .unwrap_or_else(|| "the list is in docs/language.md".to_owned());
+                let help = did_you_mean(&name.text, MEASURES.iter().map(|m| m.name), || {
+                    "the list is in docs/language.md".to_owned()
+                });
                 self.sink().error("MAP0014", name.span, format!("`{}` is not a measure", name.text)).help(help);
                 continue;
             };

@@ -17,7 +17,7 @@ use crate::check::elements::{Parent, children};
 use crate::check::exprs::capture_path;
 use crate::check::scope::{Binding, MapCompiler};
 use crate::check::{CompileInput, MapSummary, TableUseRecord};
-use crate::diagnostics::{Span, nearest};
+use crate::diagnostics::{Span, did_you_mean, nearest};
 use crate::plan::{
     AssertElse, AssertPlan, CaptureSlot, KeyPlan, MapPlan, ResourceEach, ResourcePlan, RowSlot, TableSlot,
 };
@@ -112,19 +112,24 @@ pub(crate) fn map(
     c.record_tables(tables);
     let mut text = print::map_text(map);
     for file in std::mem::take(&mut c.code_maps) {
-        text.push_str(&format!("code map {}\n", input.sources.path(file)));
+        text.extend(["code map ", input.sources.path(file), "\n"]);
         text.push_str(&c.code_map_text(file));
     }
     for table in &c.tables {
         if let Some(schema) = table.schema {
-            text.push_str(&format!("table {} key {:?}\n", schema.name, schema.key));
+            text.push_str("table ");
+            text.push_str(&schema.name);
+            match &schema.key {
+                TableKey::Row => text.push_str(" key row\n"),
+                TableKey::Columns(columns) => text.extend([" key ", &columns.join(", "), "\n"]),
+            }
             for column in &table.columns {
-                text.push_str(&format!("  {} {}\n", column.name, column.kind.as_str()));
+                text.extend(["  ", &column.name, " ", column.kind.as_str(), "\n"]);
             }
         }
     }
     let mut plan = plan?;
-    plan.plan_hash = Sha256Hex::of_bytes(text.as_bytes()).as_str().to_owned();
+    Sha256Hex::of_bytes(text.as_bytes()).as_str().clone_into(&mut plan.plan_hash);
     Some((plan, text))
 }
 
@@ -223,9 +228,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         let domain = Domain::from_code(&written.text);
         if domain.is_none() {
             let words: Vec<&str> = Domain::ALL.iter().map(|d| d.as_str()).collect();
-            let help = nearest(&written.text, words.iter().copied())
-                .map(|n| format!("did you mean `{n}`?"))
-                .unwrap_or_else(|| format!("one of: {}", words.join(", ")));
+            let help = did_you_mean(&written.text, words.iter().copied(), || format!("one of: {}", words.join(", ")));
             self.sink().error("MAP0014", written.span, format!("`{}` is not a domain", written.text)).help(help);
         }
         domain
@@ -298,7 +301,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             }
         }
         let n_asserts: usize = plans.iter().map(|p: &ResourcePlan| p.asserts.len()).sum();
-        if n_asserts == 0 && !map.asserts.is_empty() && !plans.is_empty() {
+        if n_asserts == 0 && !map.asserts.is_empty() && !plans.is_empty() && !map.resources.is_empty() {
             let span = map.asserts[0].span;
             self.sink().error("MAP0221", span, "no resource of this map has all the elements that this reads");
         }

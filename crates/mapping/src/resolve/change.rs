@@ -126,7 +126,12 @@ impl Resolver<'_, '_> {
             Ok(before) => self.check_pin(label, pin, before.as_deref(), change),
             Err(lost) => {
                 let code = if lost.why.contains("position") { "MAP0231" } else { "MAP0230" };
-                let help = nearest(&lost.step, lost.near.iter().map(String::as_str))
+                let near = nearest(&lost.step, lost.near.iter().map(String::as_str)).filter(|n| *n != lost.step);
+                if lost.near.contains(&lost.step) {
+                    self.sink.error(code, label.span, format!("`{}`: {}", lost.step, lost.why));
+                    return;
+                }
+                let help = near
                     .map(|n| format!("did you mean `{n}`?"))
                     .or_else(|| (!lost.near.is_empty()).then(|| format!("there is: {}", lost.near.join(", "))));
                 let message = format!("`{}`: {}", lost.step, lost.why);

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Resolver;
-use crate::diagnostics::{FileId, nearest};
+use crate::diagnostics::{FileId, did_you_mean, nearest};
 use crate::pack::relative;
 use crate::syntax::ast::{FragmentFile, MapFile, Name, Object, Value, ValueKind};
 use crate::syntax::expr::{Expr, ExprKind};
@@ -51,8 +51,11 @@ impl Resolver<'_, '_> {
             if let Some(fragment) = self.fragment(&name) {
                 files.push(fragment.file);
                 self.put(object, &name, &fragment);
+            } else {
+                object.directives.with.clear();
             }
-            self.inline_members(object, files, depth + 1);
+            // The fragment may itself be made of another.
+            self.inline_object(object, files, depth + 1);
         } else {
             if let Some((name, _)) = object.directives.with.first() {
                 self.sink.error("MAP0007", name.span, "`.with` gives arguments to a fragment, and none is named here");
@@ -71,7 +74,8 @@ impl Resolver<'_, '_> {
     fn fragment(&mut self, name: &Name) -> Option<FragmentFile> {
         let sources = self.sink.sources;
         let from = sources.path(name.span.file);
-        let file_name = if name.text.ends_with(".yaml") { name.text.clone() } else { format!("{}.yaml", name.text) };
+        let file_name =
+            if name.text.strip_suffix(".yaml").is_some() { name.text.clone() } else { format!("{}.yaml", name.text) };
         let candidates = [
             relative(from, &file_name),
             relative(from, &format!("fragments/{file_name}")),
@@ -125,9 +129,7 @@ impl Resolver<'_, '_> {
             });
         });
         for (name, span) in strangers {
-            let help = nearest(&name, known.iter().map(String::as_str))
-                .map(|n| format!("did you mean `${n}`?"))
-                .unwrap_or_else(|| "declare it under `takes:`".to_owned());
+            let help = did_you_mean(&name, known.iter().map(String::as_str), || "declare it under `takes:`".to_owned());
             self.sink.error("MAP0305", span, format!("`${name}` is not a parameter of this fragment")).help(help);
         }
         for (name, _) in &fragment.takes {
@@ -142,12 +144,14 @@ impl Resolver<'_, '_> {
         let Some(mut emit) = fragment.emit.clone() else { return };
         let given = std::mem::take(&mut object.directives.with);
         let mut arguments: BTreeMap<String, Value> = BTreeMap::new();
+        let mut is_misnamed = false;
         for (parameter, value) in given {
             if !fragment.takes.iter().any(|(n, _)| n.text == parameter.text) {
                 let known = fragment.takes.iter().map(|(n, _)| n.text.as_str());
                 let help = nearest(&parameter.text, known).map(|n| format!("did you mean `{n}`?"));
                 let message = format!("the fragment `{}` has no parameter `{}`", name.text, parameter.text);
                 self.sink.error("MAP0305", parameter.span, message).help_if(help);
+                is_misnamed = true;
                 continue;
             }
             let kind =
@@ -157,6 +161,9 @@ impl Resolver<'_, '_> {
         }
         for (parameter, kind) in &fragment.takes {
             if !arguments.contains_key(&parameter.text) {
+                if is_misnamed {
+                    return;
+                }
                 let message = format!("the fragment `{}` takes `{}` ({})", name.text, parameter.text, kind.text);
                 let note = self.sink.note_at("declared at", parameter.span);
                 self.sink.error("MAP0305", name.span, message).label("an argument is missing").note(note);
@@ -166,6 +173,8 @@ impl Resolver<'_, '_> {
         substitute(&mut emit, &arguments);
         let mut directives = std::mem::take(&mut object.directives);
         directives.gives.clone_from(&fragment.gives);
+        directives.fragment = emit.directives.fragment.take();
+        directives.with = std::mem::take(&mut emit.directives.with);
         if emit.directives.from.is_some() || emit.directives.value.is_some() {
             let inner = emit.directives;
             directives.from = directives.from.or(inner.from);

@@ -67,7 +67,7 @@ impl<'r, 's> Resolver<'r, 's> {
             let near = sources
                 .paths()
                 .filter_map(|p| p.strip_prefix(folder).map(|p| p.trim_start_matches('/')))
-                .filter(|p| p.ends_with(".csv"));
+                .filter(|p| p.strip_suffix(".csv").is_some());
             let help = nearest(&named.text, near).map(|n| format!("did you mean `{n}`?"));
             let message = format!("there is no code map `{}`", named.text);
             self.sink.error("MAP0016", named.span, message).help_if(help);

@@ -168,6 +168,8 @@ pub struct Directives {
     pub target: Option<Name>,
     /// Set when a fragment was put in place: the FHIR type that it gives, and its file.
     pub gives: Option<Name>,
+    /// A word with a point was not understood, which was said: what follows from that is not.
+    pub has_unknown: bool,
 }
 
 impl Directives {
@@ -192,11 +194,14 @@ impl Directives {
     }
 }
 
+/// Rows by alias: `p: { COL: text }`, or a list of such.
+pub type GivenRows = (Name, Vec<Vec<(Name, Name)>>);
+
 /// One entry of `tests:`.
 #[derive(Debug, Clone)]
 pub struct TestCase {
     pub name: Name,
-    pub given: Vec<(Name, Vec<Vec<(Name, Name)>>)>,
+    pub given: Vec<GivenRows>,
     pub expect: Vec<(Name, Name)>,
     pub expect_absent: Vec<Name>,
     /// The complete list, where given.

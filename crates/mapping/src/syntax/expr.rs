@@ -119,7 +119,9 @@ impl Expr {
             }
             ExprKind::In { value, among, .. } => {
                 value.walk(visit);
-                among.iter().for_each(|a| a.walk(visit));
+                for item in among {
+                    item.walk(visit);
+                }
             }
             ExprKind::List(items) => items.iter().for_each(|i| i.walk(visit)),
             _ => {}
@@ -139,7 +141,9 @@ impl Expr {
             }
             ExprKind::In { value, among, .. } => {
                 value.walk_mut(change);
-                among.iter_mut().for_each(|a| a.walk_mut(change));
+                for item in among {
+                    item.walk_mut(change);
+                }
             }
             ExprKind::List(items) => items.iter_mut().for_each(|i| i.walk_mut(change)),
             _ => {}

@@ -3,7 +3,7 @@
 use epr_model::yaml::{Key, Node};
 
 use super::ast::{
-    Condition, FragmentFile, Group, Latest, Lookup, MapFile, Name, Object, Safety, TableUse, TestCase, Value,
+    Condition, FragmentFile, GivenRows, Group, Latest, Lookup, MapFile, Name, Object, Safety, TableUse, TestCase, Value,
 };
 use super::expr::Expr;
 use super::reader::Reader;
@@ -413,7 +413,7 @@ impl Reader<'_, '_> {
     }
 
     /// `{ p: { COL: text }, al: [ { COL: text }, … ] }`.
-    fn given(&mut self, node: &Node) -> Vec<(Name, Vec<Vec<(Name, Name)>>)> {
+    fn given(&mut self, node: &Node) -> Vec<GivenRows> {
         let mut found = Vec::new();
         for (key, value) in self.mapping("given", node) {
             let rows = Self::one_or_many(value).into_iter().map(|row| self.pairs(&key.text, row)).collect();

@@ -13,7 +13,7 @@ pub struct Placed<'t> {
     pub start: Option<u32>,
 }
 
-impl<'t> Placed<'t> {
+impl Placed<'_> {
     /// The file's stretch for `from..to` of the text.
     pub fn span(&self, from: usize, to: usize) -> Span {
         match self.start {

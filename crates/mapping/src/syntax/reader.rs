@@ -41,6 +41,13 @@ impl<'r, 's> Reader<'r, 's> {
             if cut && reader.cut_lines.iter().filter(|l| **l == line).count() > 1 {
                 continue;
             }
+            if cut && text[fault.span.end..].starts_with('[') {
+                reader.sink.error("MAP0012", span, "a key with `[` inside `{ }` must be in quotes");
+                continue;
+            }
+            if !cut && reader.cut_lines.contains(&line) {
+                continue;
+            }
             let code = if cut { "MAP0012" } else { "MAP0001" };
             reader.sink.error(code, span, fault.to_string()).help_if(help);
         }
@@ -96,7 +103,7 @@ impl<'r, 's> Reader<'r, 's> {
     }
 
     /// A list, or one thing that stands for a list of one.
-    pub(super) fn one_or_many<'n>(node: &'n Node) -> Vec<&'n Node> {
+    pub(super) fn one_or_many(node: &Node) -> Vec<&Node> {
         match node.as_sequence() {
             Some(items) => items.iter().collect(),
             None => vec![node],
@@ -319,6 +326,7 @@ impl<'r, 's> Reader<'r, 's> {
                 }
             }
             _ => {
+                into.has_unknown = true;
                 let span = self.span(&key.span);
                 let help = nearest(word, ALL).map(|n| format!("did you mean `{n}`?"));
                 self.sink.error("MAP0005", span, format!("`{word}` is not a directive")).help_if(help);

@@ -1,0 +1,253 @@
+//! Every rule of the mapping language as an input file, and what the checker says of it as a snapshot.
+//!
+//! An input is a mapping file (`tests/inputs/language/*.yaml`). Lines that begin with `=== ` open more files: the
+//! rest of the line is the path below `mappings/`. The map itself stands at `rk9/ipm/<map>.yaml`. A first line
+//! `# strict` asks for `epr check --strict`. The name begins with `err_` where the input must not compile.
+//!
+//! The definitions are a small part of R4 beside the inputs, so that nothing here depends on what is installed.
+
+#![expect(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use epr_fhir::definitions::Definitions;
+use epr_fhir::package::{PackageCache, PackageId, PackageSource};
+use epr_mapping::check::{FORMS, KNOWN_SYSTEMS, POLICIES, fn_type, measures::MEASURES, signature};
+use epr_mapping::diagnostic_codes::diagnostic_doc;
+use epr_mapping::functions::FUNCTIONS;
+use epr_mapping::{Colour, CompileInput, Compiled, OtherPack, Sources, compile};
+use epr_model::schema::SystemSchema;
+
+fn inputs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs")
+}
+
+static SUBSET: LazyLock<Definitions> = LazyLock::new(|| {
+    let source = PackageSource::open(&inputs().join("r4-subset")).unwrap();
+    Definitions::load_with(&PackageCache::at(std::env::temp_dir()), &[], &[source]).unwrap()
+});
+
+static SCHEMA: LazyLock<SystemSchema> = LazyLock::new(|| {
+    serde_json::from_str(&fs::read_to_string(inputs().join("language/schema.json")).unwrap()).unwrap()
+});
+
+/// The files of an input, the map first.
+fn sources_of(text: &str) -> Sources {
+    let mut sources = Sources::new("mappings/");
+    let (main, rest) = text.split_once("\n=== ").map_or((text, None), |(m, r)| (m, Some(r)));
+    let main = format!("{}\n", main.trim_end_matches('\n'));
+    let map = main.lines().find_map(|l| l.strip_prefix("map: ")).unwrap_or("patient").trim().to_owned();
+    sources.add(&format!("rk9/ipm/{map}.yaml"), &main);
+    for block in rest.iter().flat_map(|r| r.split("\n=== ")) {
+        let (path, body) = block.split_once('\n').unwrap_or((block, ""));
+        sources.add(path.trim(), &format!("{}\n", body.trim_end_matches('\n')));
+    }
+    sources
+}
+
+fn compile_text(sources: &Sources, definitions: &Definitions, strict: bool) -> Compiled {
+    let ed: SystemSchema = serde_json::from_str(
+        r#"{"pack":"rk9/ed","tables":[{"name":"ATTENDANCES","key":{"columns":["ATT_ID"]},"columns":[{"name":"ATT_ID","kind":"text"},{"name":"ARRIVED","kind":"text"}]}]}"#,
+    )
+    .unwrap();
+    let others = [
+        OtherPack { pack: "rk9/ed", organisation: "RK9", system: "ed", schema: &ed },
+        OtherPack { pack: "ref/ipm", organisation: "REF", system: "ipm", schema: &SCHEMA },
+    ];
+    compile(&CompileInput {
+        pack: "rk9/ipm",
+        organisation: "RK9",
+        system: "ipm",
+        sources,
+        schema: &SCHEMA,
+        others: &others,
+        definitions,
+        strict,
+    })
+}
+
+fn shown(sources: &Sources, compiled: &Compiled) -> String {
+    let mut out = String::new();
+    for diagnostic in &compiled.diagnostics {
+        out.push_str(&diagnostic.render(sources, Colour::Never));
+        out.push_str("\n\n");
+    }
+    match &compiled.plan {
+        Some(plan) => {
+            for map in &plan.maps {
+                let lookups: Vec<&str> = map.lookups.iter().map(|l| l.alias.as_str()).collect();
+                let resources: Vec<String> = map
+                    .resources
+                    .iter()
+                    .map(|r| {
+                        let names: Vec<&str> = r.emit.iter().map(|m| &*m.name).collect();
+                        format!("{} {} [{}] {} asserts", r.resource_type, r.id_part, names.join(" "), r.asserts.len())
+                    })
+                    .collect();
+                out.push_str(&format!(
+                    "plan {}: lookups {lookups:?}, {} measures, {} tests\n",
+                    map.name,
+                    map.measures.len(),
+                    map.tests.len()
+                ));
+                for resource in resources {
+                    out.push_str(&format!("  {resource}\n"));
+                }
+            }
+            out.push('\n');
+            out.push_str(&compiled.plan_text());
+        }
+        None => out.push_str(&format!("{} errors, no plan\n", compiled.n_errors())),
+    }
+    out
+}
+
+#[test]
+fn each_input_says_what_its_snapshot_says() {
+    let mut n_inputs = 0;
+    let mut misnamed = Vec::new();
+    insta::glob!("inputs/language/*.yaml", |path| {
+        n_inputs += 1;
+        let text = fs::read_to_string(path).unwrap();
+        let sources = sources_of(&text);
+        let compiled = compile_text(&sources, &SUBSET, text.starts_with("# strict"));
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if name.starts_with("err_") != compiled.plan.is_none() {
+            misnamed.push(name.to_owned());
+        }
+        for diagnostic in &compiled.diagnostics {
+            assert!(diagnostic_doc(diagnostic.code).is_some(), "{} has no entry", diagnostic.code);
+        }
+        insta::assert_snapshot!(shown(&sources, &compiled));
+    });
+    assert!(n_inputs >= 60, "{n_inputs} inputs");
+    assert!(
+        misnamed.is_empty(),
+        "err_ must stand before the name where, and only where, there is no plan: {misnamed:?}"
+    );
+}
+
+#[test]
+fn ten_mistakes_are_all_said_at_their_line_and_column() {
+    let text = fs::read_to_string(inputs().join("language/err_ten_mistakes.yaml")).unwrap();
+    let sources = sources_of(&text);
+    let compiled = compile_text(&sources, &SUBSET, false);
+    let mut wanted: Vec<(String, u32, u32)> = Vec::new();
+    // Each seeded mistake is marked in the file: `# MAP0203 at 12:3`.
+    for line in text.lines() {
+        if let Some((code, place)) = line.strip_prefix("#! ").and_then(|l| l.split_once(" at ")) {
+            let (line, column) = place.trim().split_once(':').unwrap();
+            wanted.push((code.to_owned(), line.parse().unwrap(), column.parse().unwrap()));
+        }
+    }
+    let mut found: Vec<(String, u32, u32)> =
+        compiled.diagnostics.iter().filter(|d| d.is_error()).map(|d| (d.code.to_owned(), d.line, d.column)).collect();
+    wanted.sort();
+    found.sort();
+    assert_eq!(wanted.len(), 10);
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn layout_and_comments_do_not_change_the_plan_hash_and_a_code_map_row_does() {
+    let text = fs::read_to_string(inputs().join("language/patient_whole.yaml")).unwrap();
+    let hash = |text: &str| {
+        let sources = sources_of(text);
+        compile_text(&sources, &SUBSET, false).plan.map(|p| p.plan_hash).unwrap()
+    };
+    let first = hash(&text);
+    let laid_out =
+        text.replacen("\nemit:", "\n\n# A comment.\nemit:", 1).replacen("use: official", "use:   'official'", 1);
+    assert_ne!(laid_out, text);
+    assert_eq!(hash(&laid_out), first);
+    let row = text.replacen(
+        "1,http://hl7.org/fhir/administrative-gender,male",
+        "1,http://hl7.org/fhir/administrative-gender,other",
+        1,
+    );
+    assert_ne!(row, text);
+    assert_ne!(hash(&row), first);
+}
+
+#[test]
+fn a_diagnostic_serialises_with_its_place() {
+    let sources = sources_of(&fs::read_to_string(inputs().join("language/err_unknown_element.yaml")).unwrap());
+    let compiled = compile_text(&sources, &SUBSET, false);
+    let error = compiled.diagnostics.iter().find(|d| d.is_error()).unwrap();
+    let json = serde_json::to_value(error).unwrap();
+    assert_eq!(json["code"], "MAP0203");
+    assert_eq!(json["file"], "mappings/rk9/ipm/patient.yaml");
+    assert!(json["line"].as_u64().unwrap() > 1);
+}
+
+#[test]
+fn with_the_real_definitions_the_whole_patient_compiles() {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cache = PackageCache::at(Path::new(&home).join(".fhir/packages"));
+    let id: PackageId = "hl7.fhir.r4.core@4.0.1".parse().unwrap();
+    if !cache.has(&id) {
+        assert!(
+            !std::env::var("EPR_REQUIRE").unwrap_or_default().split(',').any(|w| w == "r4"),
+            "EPR_REQUIRE names r4, and {id} is not in {home}/.fhir/packages"
+        );
+        println!("skipped: {id} is not in {home}/.fhir/packages");
+        return;
+    }
+    let definitions = Definitions::load(&cache, &[id]).unwrap();
+    for name in ["patient_whole", "encounter_whole", "several_resources"] {
+        let sources = sources_of(&fs::read_to_string(inputs().join(format!("language/{name}.yaml"))).unwrap());
+        let compiled = compile_text(&sources, &definitions, false);
+        assert!(compiled.plan.is_some(), "{name}:\n{}", shown(&sources, &compiled));
+    }
+}
+
+#[test]
+fn the_reference_lists_every_function_measure_policy_and_domain() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/language.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut tables: Vec<(&str, String)> = Vec::new();
+    let functions = FUNCTIONS
+        .iter()
+        .map(|f| {
+            let result =
+                f.result.as_result().map_or_else(|| fn_type(f.result).to_owned(), |_| fn_type(f.result).to_owned());
+            format!("| `{}` | {result} | {} |\n", signature(f).replace('|', "\\|"), f.doc.replace('|', "\\|"))
+        })
+        .collect::<String>();
+    tables.push(("functions", format!("| call | gives | |\n|---|---|---|\n{functions}")));
+    let forms = FORMS.iter().map(|f| format!("| `{}` | {} |\n", f.signature, f.doc)).collect::<String>();
+    tables.push(("forms", format!("| form | |\n|---|---|\n{forms}")));
+    let measures =
+        MEASURES.iter().map(|m| format!("| `{}` | {} | {} |\n", m.name, m.takes.as_str(), m.doc)).collect::<String>();
+    tables.push(("measures", format!("| measure | takes | |\n|---|---|---|\n{measures}")));
+    let domains =
+        epr_model::Domain::ALL.iter().map(|d| format!("| `{}` | {} |\n", d.as_str(), d.title())).collect::<String>();
+    tables.push(("domains", format!("| domain | in reports |\n|---|---|\n{domains}")));
+    let systems = KNOWN_SYSTEMS.iter().map(|(n, u)| format!("| `{n}` | `{u}` |\n")).collect::<String>();
+    tables.push(("systems", format!("| short name | code system |\n|---|---|\n{systems}")));
+    let mut updated = text.clone();
+    for (name, table) in &tables {
+        let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->"));
+        let start = updated.find(&open).unwrap_or_else(|| panic!("docs/language.md has no {open}")) + open.len();
+        let end = start + updated[start..].find(&close).unwrap();
+        updated.replace_range(start..end, table);
+    }
+    if std::env::var("EPR_WRITE_DOCS").is_ok() {
+        fs::write(&path, &updated).unwrap();
+    } else {
+        assert_eq!(updated, text, "write the tables anew: EPR_WRITE_DOCS=1 cargo test -p epr-mapping --test language");
+    }
+    for policy in POLICIES {
+        assert!(text.contains(&format!("`{policy}`")), "{policy}");
+    }
+    for line in text.lines() {
+        for name in line
+            .split('`')
+            .filter(|w| Path::new(w).extension().is_some_and(|e| e == "yaml") && !w.contains(['/', '<', '*']))
+        {
+            assert!(inputs().join("language").join(name).is_file(), "docs/language.md names {name}");
+        }
+    }
+}
