@@ -221,6 +221,29 @@ fn a_table_that_was_not_staged_is_named() {
 }
 
 #[test]
+fn a_stop_request_leaves_no_finished_stage_and_the_next_try_is_whole() {
+    let run = extracted(&[patients()]);
+    run.stop.stop();
+    let error = run.map_with(vec![patient_map()], 1, None).unwrap_err();
+    assert!(matches!(error, MapError::Run(epr_run::RunError::Stopped)), "{error}");
+    assert!(run.run.finished(epr_model::Stage::Map).unwrap().is_none());
+    let again = Run { stop: epr_run::StopFlag::new(), ..run };
+    assert_eq!(resources(&again.map(vec![patient_map()]), "Patient").lines().count(), 3);
+}
+
+#[test]
+fn an_altered_staged_table_is_not_mapped() {
+    let run = extracted(&[patients()]);
+    let part = run.folder.path().join("1-extract/rk9_ipm/PATIENTS/part-0000.parquet");
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    let error = run.map_with(vec![patient_map()], 1, None).unwrap_err();
+    assert!(matches!(error, MapError::Run(epr_run::RunError::Altered { .. })), "{error}");
+}
+
+#[test]
 fn files_do_not_depend_on_threads_or_batch_size() {
     let rows: Vec<String> = (0..3_000)
         .map(|i| format!("{}|O'NEILL|MARY ANN|{}|{:02}/06/1950 00:00|~|N|~", i % 2_900, i % 4, i % 33))

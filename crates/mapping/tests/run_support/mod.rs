@@ -69,6 +69,7 @@ impl Table {
 pub struct Run {
     pub folder: tempfile::TempDir,
     pub run: RunFolder,
+    pub stop: StopFlag,
 }
 
 /// A run folder whose stage extract has these tables.
@@ -105,7 +106,7 @@ pub fn extracted(tables: &[Table]) -> Run {
         manifest.tables.push(writer.finish().unwrap());
     }
     stage.finish(manifest).unwrap();
-    Run { folder, run }
+    Run { folder, run, stop: StopFlag::new() }
 }
 
 impl Run {
@@ -115,8 +116,7 @@ impl Run {
         batch_rows: usize,
         max_refused: Option<Limit>,
     ) -> Result<FinishedStage, MapError> {
-        let stop = StopFlag::new();
-        let ctx = StageContext { run: &self.run, progress: &Silent, stop: &stop };
+        let ctx = StageContext { run: &self.run, progress: &Silent, stop: &self.stop };
         let input = MapInput {
             run_hash: Sha256Hex::of_bytes(b"run"),
             plans: vec![pack(maps)],
