@@ -294,17 +294,18 @@ impl Diagnostic {
 /// Distance is optimal string alignment over lower-case characters; a third of the written length is the limit.
 pub fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let wanted: Vec<char> = written.to_lowercase().chars().collect();
-    let limit = (wanted.len() / 3).max(1);
+    // One letter changed in a name of two is another name.
+    let limit = if wanted.len() < 3 { 0 } else { (wanted.len() / 3).max(1) };
     let mut best: Option<(usize, &'c str)> = None;
     for candidate in candidates {
         let other: Vec<char> = candidate.to_lowercase().chars().collect();
-        let distance = if other.starts_with(&wanted) || wanted.starts_with(&other) {
+        let has_prefix = other.starts_with(&wanted) || wanted.starts_with(&other);
+        let distance = if has_prefix && wanted.len().min(other.len()) >= 3 {
             wanted.len().abs_diff(other.len()).min(limit)
         } else {
             distance(&wanted, &other)
         };
-        let prefix_too_short = wanted.len().min(other.len()) < 3 && distance > 1;
-        if distance <= limit && !prefix_too_short && best.is_none_or(|(d, c)| (distance, candidate) < (d, c)) {
+        if distance <= limit && best.is_none_or(|(d, c)| (distance, candidate) < (d, c)) {
             best = Some((distance, candidate));
         }
     }

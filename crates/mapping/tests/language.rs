@@ -172,6 +172,51 @@ fn layout_and_comments_do_not_change_the_plan_hash_and_a_code_map_row_does() {
 }
 
 #[test]
+fn the_tests_of_every_good_input_pass_when_its_plan_is_run() {
+    let namespace: epr_model::IdNamespace = "6f1c7b4e-2f0a-4d35-9a0f-3a5a5d0f7c11".parse().unwrap();
+    let as_of = epr_mapping::stage::read_as_of("2026-11-01T00:00:00Z").unwrap();
+    let (mut n_tests, mut failed) = (0, Vec::new());
+    for entry in fs::read_dir(inputs().join("language")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        let sources = sources_of(&fs::read_to_string(&path).unwrap());
+        let Some(plan) = compile_text(&sources, &SUBSET, false).plan else { continue };
+        for result in epr_mapping::testing::run_pack(&plan, namespace, Some(as_of)) {
+            n_tests += 1;
+            for failure in &result.failures {
+                failed.push(format!("{}: {}: {failure:?}", path.display(), result.name));
+            }
+        }
+    }
+    assert!(n_tests >= 8, "{n_tests} tests were run");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Prints how long it takes: `cargo test --release … -- --ignored --nocapture`. The goal is 200 ms.
+#[test]
+#[ignore = "a measurement"]
+fn how_long_thirty_maps_take() {
+    let text = fs::read_to_string(inputs().join("language/patient_whole.yaml")).unwrap();
+    let mut sources = Sources::new("mappings/");
+    let (main, rest) = text.split_once("\n=== ").unwrap();
+    for n in 0..30 {
+        let name = format!("map{n}");
+        sources.add(&format!("rk9/ipm/{name}.yaml"), &main.replace("map: patient", &format!("map: {name}")));
+    }
+    for block in rest.split("\n=== ") {
+        let (path, body) = block.split_once('\n').unwrap();
+        sources.add(path.trim(), body);
+    }
+    let _ = compile_text(&sources, &SUBSET, false);
+    let begun = std::time::Instant::now();
+    let compiled = compile_text(&sources, &SUBSET, false);
+    println!("30 maps in {} ms", begun.elapsed().as_millis());
+    assert_eq!(compiled.plan.unwrap().maps.len(), 30);
+}
+
+#[test]
 fn a_diagnostic_serialises_with_its_place() {
     let sources = sources_of(&fs::read_to_string(inputs().join("language/err_unknown_element.yaml")).unwrap());
     let compiled = compile_text(&sources, &SUBSET, false);

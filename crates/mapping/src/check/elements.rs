@@ -212,8 +212,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             Some(when) => self.condition(when),
             None => None,
         };
-        self.fragment_type(object, place)?;
-        let kind = self.object(object, value.span, place, in_list);
+        let kind = self.fragment_type(object, place).and_then(|()| self.object(object, value.span, place, in_list));
         if each.is_some()
             && let Some((alias, _)) = &object.directives.each
         {

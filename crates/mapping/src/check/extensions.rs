@@ -83,7 +83,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             None => None,
         };
         let when = match &object.directives.when {
-            Some(when) => Some(self.condition(when)?),
+            Some(when) => Some(self.condition(when)),
             None => None,
         };
         let members = self.extension_object(known, object, value, span, &path);
@@ -91,7 +91,9 @@ impl<'c> MapCompiler<'c, '_, '_> {
             self.names.remove(&alias.text);
         }
         let mut node = Self::finish(known, members?, &path, at);
-        node.when = when;
+        if let Some(when) = when {
+            node.when = Some(when?);
+        }
         node.each = each;
         Some(node)
     }

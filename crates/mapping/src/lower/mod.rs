@@ -18,6 +18,7 @@ use crate::check::exprs::capture_path;
 use crate::check::scope::{Binding, MapCompiler};
 use crate::check::{CompileInput, MapSummary, TableUseRecord};
 use crate::diagnostics::{Span, did_you_mean, nearest};
+use crate::pack::relative;
 use crate::plan::{
     AssertElse, AssertPlan, CaptureSlot, KeyPlan, MapPlan, ResourceEach, ResourcePlan, RowSlot, TableSlot,
 };
@@ -110,7 +111,9 @@ pub(crate) fn map(
     };
     let plan = c.whole(name);
     c.record_tables(tables);
-    let mut text = print::map_text(map);
+    let path_of =
+        |name: &Name| relative(input.sources.path(name.span.file), &name.text).unwrap_or_else(|| name.text.clone());
+    let mut text = print::map_text(map, &path_of);
     for file in std::mem::take(&mut c.code_maps) {
         text.extend(["code map ", input.sources.path(file), "\n"]);
         text.push_str(&c.code_map_text(file));
@@ -326,7 +329,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             None => None,
         };
         let when = match entry.and_then(|e| e.directives.when.as_ref()) {
-            Some(when) => Some(self.condition(when)?),
+            Some(when) => Some(self.condition(when)),
             None => None,
         };
         let parent = Parent {
@@ -344,6 +347,10 @@ impl<'c> MapCompiler<'c, '_, '_> {
             self.names.remove(&alias.text);
         }
         let at = self.at(entry.map_or(emit.span, |e| e.span));
+        let when = match when {
+            Some(when) => Some(when?),
+            None => None,
+        };
         Some(ResourcePlan {
             resource_type: structure.type_name.clone(),
             id_part: entry.and_then(|e| e.directives.id_part.as_ref()).map(|n| n.text.clone()).unwrap_or_default(),

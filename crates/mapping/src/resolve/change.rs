@@ -123,7 +123,19 @@ impl Resolver<'_, '_> {
             in_resources(&mut base.resources, &steps, change)
         };
         match result {
-            Ok(before) => self.check_pin(label, pin, before.as_deref(), change),
+            Ok(before) => {
+                // The same relative path names another file where another file says it.
+                let is_path = steps.last().is_some_and(|s| s == ".via" || s == ".fragment");
+                if !is_path
+                    && let (Change::Override(value), Some(before)) = (change, &before)
+                    && print::value_text(value) == *before
+                {
+                    self.sink
+                        .warning("MAP0232", label.span, "the override says what the base says")
+                        .label("changes nothing");
+                }
+                self.check_pin(label, pin, before.as_deref());
+            }
             Err(lost) => {
                 let code = if lost.why.contains("position") { "MAP0231" } else { "MAP0230" };
                 let near = nearest(&lost.step, lost.near.iter().map(String::as_str)).filter(|n| *n != lost.step);
@@ -140,13 +152,8 @@ impl Resolver<'_, '_> {
         }
     }
 
-    fn check_pin(&mut self, label: &Name, pin: Option<&str>, before: Option<&str>, change: &Change<'_>) {
+    fn check_pin(&mut self, label: &Name, pin: Option<&str>, before: Option<&str>) {
         let Some(before) = before else { return };
-        if let Change::Override(value) = change
-            && print::value_text(value) == before
-        {
-            self.sink.warning("MAP0232", label.span, "the override says what the base says").label("changes nothing");
-        }
         let hash = Sha256Hex::of_bytes(before.as_bytes()).as_str().to_owned();
         let now = &hash[..8];
         match pin {

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::ast::{Condition, Directives, Lookup, MapFile, Name, Object, Value, ValueKind};
 
-/// The text of a resolved map: head, rules, asserts and measures. Tests and reasons are not part of it.
-pub fn map_text(map: &MapFile) -> String {
-    let mut p = Printer { out: String::new(), depth: 0 };
+/// The text of a resolved map, in which `path_of` gives the file that a path means: head, rules, asserts and measures. Tests and reasons are not part of it.
+pub fn map_text(map: &MapFile, path_of: &dyn Fn(&Name) -> String) -> String {
+    let mut p = Printer { out: String::new(), depth: 0, path_of };
     p.name("map", map.map.as_ref());
     p.name("domain", map.domain.as_ref());
     p.name("target", map.target.as_ref());
@@ -61,17 +61,19 @@ pub fn map_text(map: &MapFile) -> String {
 
 /// The text of one value, for pins of overrides.
 pub fn value_text(value: &Value) -> String {
-    let mut p = Printer { out: String::new(), depth: 0 };
+    let mut p = Printer { out: String::new(), depth: 0, path_of: &|name| name.text.clone() };
     p.value("value", value);
     p.out
 }
 
-struct Printer {
+struct Printer<'p> {
     out: String,
     depth: usize,
+    /// The file that a path means where it stands: below the mappings folder.
+    path_of: &'p dyn Fn(&Name) -> String,
 }
 
-impl Printer {
+impl Printer<'_> {
     fn line(&mut self, text: &str) {
         let _ = writeln!(self.out, "{:indent$}{text}", "", indent = self.depth * 2);
     }
@@ -145,12 +147,15 @@ impl Printer {
             (".id_part", &d.id_part),
             ("target", &d.target),
             (".fragment", &d.fragment),
-            (".via", &d.via),
             (".on_unmapped", &d.on_unmapped),
             (".on_invalid", &d.on_invalid),
             (".on_missing", &d.on_missing),
         ] {
             self.name(word, name.as_ref());
+        }
+        if let Some(via) = &d.via {
+            let path = (self.path_of)(via);
+            self.line(&format!(".via: {path:?}"));
         }
         if let Some(when) = &d.when {
             self.line(&format!(".when: {when}"));
