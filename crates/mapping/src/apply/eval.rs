@@ -72,6 +72,8 @@ pub(crate) struct Eval<'a> {
     pub(crate) captures: Vec<Value<'a>>,
     pub(crate) marks: Vec<Mark>,
     id_buffer: Vec<u8>,
+    /// By reference target: the last key of one field and its id. Rows of one patient mostly stand together.
+    last_refs: Vec<Option<(String, ResourceId)>>,
     pub(crate) trace: Option<Trace>,
 }
 
@@ -107,6 +109,7 @@ impl<'a> Eval<'a> {
             captures: Vec::new(),
             marks: Vec::new(),
             id_buffer: Vec::new(),
+            last_refs: vec![None; plan.ref_targets.len()],
             trace: None,
         }
     }
@@ -231,7 +234,16 @@ impl<'a> Eval<'a> {
                 if value.is_blank() {
                     return None;
                 }
-                recipe.id([Some(value.to_text()?.as_bytes())], &mut self.id_buffer)
+                let text = value.to_text()?;
+                let last = &mut self.last_refs[usize::from(reference.target.0)];
+                match last {
+                    Some((key, id)) if **key == *text => *id,
+                    _ => {
+                        let id = recipe.id([Some(text.as_bytes())], &mut self.id_buffer);
+                        *last = Some((text.into_owned(), id));
+                        id
+                    }
+                }
             }
             keys => {
                 let values: Vec<_> = keys.iter().map(|key| self.eval(key)).collect();
