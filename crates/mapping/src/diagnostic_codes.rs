@@ -364,7 +364,7 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
         "MAP0308",
         Severity::Warning,
         "a row of a code map that can never be used",
-        "The expression gives only literals, and this is none of them.",
+        "Only expressions of literals go through the code map, and none gives this source.",
     ),
     doc(
         "MAP0309",

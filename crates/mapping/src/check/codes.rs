@@ -95,19 +95,12 @@ impl MapCompiler<'_, '_, '_> {
         }
         let map = self.resolver.code_map(named)?.clone();
         self.code_maps.insert(map.file);
+        self.resolver.send_through(map.file, possible);
         let mut rows = HashMap::new();
         for row in &map.rows {
             if let Some(coding) = self.row_target(row, shape, place, named.span) {
                 let plan = CodeMapRow { line: row.line, coding, equivalence: row.equivalence };
                 rows.insert(Box::from(row.source.text.as_str()), plan);
-            }
-            if let Some(possible) = possible
-                && !possible.contains(&row.source.text)
-            {
-                let note = self.resolver.sink.note_at("used at", named.span);
-                let message =
-                    format!("code map line {} is not used: the expression never gives `{}`", row.line, row.source.text);
-                self.sink().warning("MAP0308", row.source.span, message).note(note);
             }
         }
         let file = self.input.sources.path(map.file).to_owned();

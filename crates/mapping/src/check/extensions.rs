@@ -82,10 +82,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             Some((alias, list)) => Some(self.each(alias, list, true, &path)?),
             None => None,
         };
-        let when = match &object.directives.when {
-            Some(when) => Some(self.condition(when)),
-            None => None,
-        };
+        let when = object.directives.when.as_ref().map(|when| self.condition(when));
         let members = self.extension_object(known, object, value, span, &path);
         if let Some((alias, _)) = &object.directives.each {
             self.names.remove(&alias.text);

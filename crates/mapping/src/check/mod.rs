@@ -139,6 +139,7 @@ pub fn compile(input: &CompileInput<'_>) -> Compiled {
     if input.strict && resolver.sink.n_errors() == 0 {
         unread_columns(input, resolver.sink, &tables);
     }
+    resolver.unused_rows(&format!("{}/", input.pack));
     let used = std::mem::take(&mut resolver.used);
     unused_files(input, &mut sink, &used);
     let mut diagnostics = sink.found;

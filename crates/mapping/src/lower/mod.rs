@@ -328,10 +328,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             }
             None => None,
         };
-        let when = match entry.and_then(|e| e.directives.when.as_ref()) {
-            Some(when) => Some(self.condition(when)),
-            None => None,
-        };
+        let when = entry.and_then(|e| e.directives.when.as_ref()).map(|when| self.condition(when));
         let parent = Parent {
             structure,
             at: structure.root().map(|r| r.path.clone()).unwrap_or_default(),

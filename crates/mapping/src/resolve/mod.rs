@@ -38,6 +38,8 @@ pub(crate) struct Resolver<'r, 's> {
     /// Short names of code systems by the fragment file that declares them.
     pub(crate) fragment_systems: BTreeMap<FileId, BTreeMap<String, String>>,
     pub(crate) used: BTreeSet<FileId>,
+    /// The source codes that rules of literals only can send through a code map; `None` where data goes through it.
+    pub(crate) sent_through: BTreeMap<FileId, Option<BTreeSet<String>>>,
 }
 
 impl<'r, 's> Resolver<'r, 's> {
@@ -50,6 +52,7 @@ impl<'r, 's> Resolver<'r, 's> {
             codes: BTreeMap::new(),
             fragment_systems: BTreeMap::new(),
             used: BTreeSet::new(),
+            sent_through: BTreeMap::new(),
         }
     }
 
@@ -79,6 +82,30 @@ impl<'r, 's> Resolver<'r, 's> {
             self.codes.insert(file, map);
         }
         self.codes.get(&file)
+    }
+
+    /// Remembers what one rule can send through a code map.
+    pub(crate) fn send_through(&mut self, file: FileId, possible: Option<&[String]>) {
+        let before = self.sent_through.entry(file).or_insert_with(|| Some(BTreeSet::new()));
+        match (before.as_mut(), possible) {
+            (Some(codes), Some(possible)) => codes.extend(possible.iter().cloned()),
+            _ => *before = None,
+        }
+    }
+
+    /// Rows of the pack's own code maps that no rule can ever use.
+    pub(crate) fn unused_rows(&mut self, folder: &str) {
+        for (file, codes) in &self.sent_through {
+            let (Some(codes), Some(map)) = (codes, self.codes.get(file)) else { continue };
+            if !self.sink.sources.path(*file).starts_with(folder) {
+                continue;
+            }
+            for row in map.rows.iter().filter(|r| !codes.contains(&r.source.text)) {
+                let source = &row.source;
+                let message = format!("code map line {} is not used: no rule ever gives `{}`", row.line, source.text);
+                self.sink.warning("MAP0308", source.span, message);
+            }
+        }
     }
 
     fn resolve(&mut self, name: &str, stack: &mut Vec<String>) -> Option<ResolvedMap> {
