@@ -227,7 +227,7 @@ fn a_stop_request_leaves_no_finished_stage_and_the_next_try_is_whole() {
     let error = run.map_with(vec![patient_map()], 1, None).unwrap_err();
     assert!(matches!(error, MapError::Run(epr_run::RunError::Stopped)), "{error}");
     assert!(run.run.finished(epr_model::Stage::Map).unwrap().is_none());
-    let again = Run { stop: epr_run::StopFlag::new(), ..run };
+    let again = Extracted { stop: epr_run::StopFlag::new(), ..run };
     assert_eq!(resources(&again.map(vec![patient_map()]), "Patient").lines().count(), 3);
 }
 

@@ -66,14 +66,14 @@ impl Table {
     }
 }
 
-pub struct Run {
+pub struct Extracted {
     pub folder: tempfile::TempDir,
     pub run: RunFolder,
     pub stop: StopFlag,
 }
 
 /// A run folder whose stage extract has these tables.
-pub fn extracted(tables: &[Table]) -> Run {
+pub fn extracted(tables: &[Table]) -> Extracted {
     let folder = tempfile::tempdir().unwrap();
     let hash = Sha256Hex::of_bytes(b"run");
     let info = RunInfo {
@@ -106,10 +106,10 @@ pub fn extracted(tables: &[Table]) -> Run {
         manifest.tables.push(writer.finish().unwrap());
     }
     stage.finish(manifest).unwrap();
-    Run { folder, run, stop: StopFlag::new() }
+    Extracted { folder, run, stop: StopFlag::new() }
 }
 
-impl Run {
+impl Extracted {
     pub fn map_with(
         &self,
         maps: Vec<MapPlan>,
