@@ -17,6 +17,7 @@ use epr_fhir::package::{PackageCache, PackageId, PackageSource};
 use epr_mapping::check::{FORMS, KNOWN_SYSTEMS, POLICIES, fn_type, measures::MEASURES, signature};
 use epr_mapping::diagnostic_codes::diagnostic_doc;
 use epr_mapping::functions::FUNCTIONS;
+use epr_mapping::syntax::HEAD_KEYS;
 use epr_mapping::{Colour, CompileInput, Compiled, OtherPack, Sources, compile};
 use epr_model::schema::SystemSchema;
 
@@ -246,6 +247,95 @@ fn with_the_real_definitions_the_whole_patient_compiles() {
         let compiled = compile_text(&sources, &definitions, false);
         assert!(compiled.plan.is_some(), "{name}:\n{}", shown(&sources, &compiled));
     }
+}
+
+/// The JSON Schema of a mapping file, for editors: completion and hover; the checker alone is the judge.
+fn editor_schema() -> serde_json::Value {
+    use serde_json::{Map, Value, json};
+    let text = || json!({ "type": ["string", "number", "boolean"] });
+    let texts = || json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } });
+    let table = json!({
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {
+                "table": text(), "match": text(), "takes": { "enum": ["one", "optional", "many"] }, "order": text(),
+            },
+            "required": ["table", "match", "takes"],
+            "additionalProperties": false,
+        },
+    });
+    let condition = |or_else: Value| {
+        let one = json!({
+            "type": "object",
+            "properties": { "that": text(), "else": or_else, "hazard": { "type": "string", "pattern": "^[A-Z]{2}-[0-9]{2}$" } },
+            "required": ["that", "else"],
+            "additionalProperties": false,
+        });
+        json!({ "anyOf": [one, { "type": "array", "items": one }] })
+    };
+    let mut properties = Map::new();
+    for key in HEAD_KEYS {
+        let value = match key {
+            "language" => json!({ "enum": [1, "1"], "description": "The version of the language." }),
+            "domain" => json!({ "enum": epr_model::Domain::ALL.iter().map(|d| d.as_str()).collect::<Vec<_>>() }),
+            "safety" => json!({
+                "type": "object",
+                "properties": { "owner": text(), "hazards": { "type": "array", "items": { "type": "string" } } },
+                "additionalProperties": false,
+            }),
+            "systems" | "ignore" | "rename" => texts(),
+            "defaults" => json!({
+                "type": "object",
+                "properties": {
+                    "zone": text(),
+                    "ambiguous": { "enum": ["first", "second", "omit"] },
+                    "gap": { "enum": ["first", "second", "omit"] },
+                    "on_invalid": { "enum": ["omit", "refuse-row", "refuse-resource"] },
+                    "on_missing": { "enum": ["omit", "refuse-row", "refuse-resource"] },
+                },
+                "additionalProperties": false,
+            }),
+            "source" => json!({
+                "type": "object",
+                "maxProperties": 1,
+                "additionalProperties": { "type": "object", "properties": { "table": text() }, "required": ["table"], "additionalProperties": false },
+            }),
+            "lookup" | "join" => table.clone(),
+            "require" => condition(json!({ "enum": ["refuse-row"] })),
+            "assert" => condition(json!({ "enum": ["issue", "refuse-resource", "refuse-row"] })),
+            "measure" => json!({
+                "type": "object",
+                "properties": MEASURES.iter().map(|m| (m.name.to_owned(), json!({ "description": m.doc }))).collect::<Map<_, _>>(),
+                "additionalProperties": false,
+            }),
+            "group" | "latest" | "emit" | "let" | "override" | "add" => json!({ "type": "object" }),
+            "resources" | "tests" => json!({ "type": "array", "items": { "type": "object" } }),
+            "remove" => json!({ "type": ["string", "array"] }),
+            _ => text(),
+        };
+        properties.insert(key.to_owned(), value);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A mapping file of epr, language 1",
+        "description": "For editors. `epr check` is the judge; docs/language.md is the reference.",
+        "type": "object",
+        "properties": properties,
+        "required": ["language", "map"],
+        "additionalProperties": false,
+    })
+}
+
+#[test]
+fn the_editor_schema_has_every_head_key_and_closed_list() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas/mapping.schema.json");
+    let wanted = format!("{}\n", serde_json::to_string_pretty(&editor_schema()).unwrap());
+    if std::env::var("EPR_WRITE_DOCS").is_ok() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap();
+    assert_eq!(found, wanted, "write it anew: EPR_WRITE_DOCS=1 cargo test -p epr-mapping --test language");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::reader::Reader;
 use crate::diagnostics::{FileId, Sink, Span, nearest};
 
 /// The head keys of a mapping file: a closed list.
-pub const HEAD_KEYS: [&str; 29] = [
+pub const HEAD_KEYS: [&str; 28] = [
     "language",
     "map",
     "extends",
@@ -39,7 +39,6 @@ pub const HEAD_KEYS: [&str; 29] = [
     "remove",
     "cross_organisation",
     "from_resource",
-    "key",
 ];
 
 /// Reads a mapping file; every fault is said, and what could be read is returned.
@@ -168,7 +167,7 @@ impl Reader<'_, '_> {
                     .error("MAP0002", span, "`key` is not a head key of a mapping")
                     .help("the key of a table stands in its source spec");
             }
-            _ => self.unknown_key(key, &HEAD_KEYS[..28], "a mapping file"),
+            _ => self.unknown_key(key, &HEAD_KEYS, "a mapping file"),
         }
     }
 
