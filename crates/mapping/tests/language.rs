@@ -6,7 +6,13 @@
 //!
 //! The definitions are a small part of R4 beside the inputs, so that nothing here depends on what is installed.
 
-#![expect(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::cast_sign_loss,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -136,7 +142,7 @@ fn ten_mistakes_are_all_said_at_their_line_and_column() {
     let sources = sources_of(&text);
     let compiled = compile_text(&sources, &SUBSET, false);
     let mut wanted: Vec<(String, u32, u32)> = Vec::new();
-    // Each seeded mistake is marked in the file: `# MAP0203 at 12:3`.
+    // Each seeded mistake is marked in the file: `#! MAP0203 at 12:24`.
     for line in text.lines() {
         if let Some((code, place)) = line.strip_prefix("#! ").and_then(|l| l.split_once(" at ")) {
             let (line, column) = place.trim().split_once(':').unwrap();
@@ -215,6 +221,28 @@ fn how_long_thirty_maps_take() {
     let compiled = compile_text(&sources, &SUBSET, false);
     println!("30 maps in {} ms", begun.elapsed().as_millis());
     assert_eq!(compiled.plan.unwrap().maps.len(), 30);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    /// Whatever is cut out of a file or put into it, every finding can be shown.
+    #[test]
+    fn no_damage_to_a_file_makes_the_checker_panic(
+        which in 0usize..4,
+        at in 0.0f64..1.0,
+        cut in 0usize..12,
+        put in "[ \\n:,#'\"\\[\\]{}$=|.()é&*!-]{0,6}",
+    ) {
+        let name = ["patient_whole", "encounter_whole", "extends_and_changes", "several_resources"][which];
+        let mut text = fs::read_to_string(inputs().join(format!("language/{name}.yaml"))).unwrap();
+        let start = (0..=((text.len() as f64 * at) as usize)).rev().find(|i| text.is_char_boundary(*i)).unwrap();
+        let end = (start + cut..=text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
+        text.replace_range(start..end.max(start), &put);
+        let sources = sources_of(&text);
+        let compiled = compile_text(&sources, &SUBSET, true);
+        shown(&sources, &compiled);
+    }
 }
 
 #[test]

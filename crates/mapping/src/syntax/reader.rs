@@ -185,7 +185,7 @@ impl<'r, 's> Reader<'r, 's> {
         if style == Style::Plain
             && let Some(offence) = text.find([',', '{', '[']).filter(|at| !in_backticks(text, *at))
         {
-            let at = Span { start: span.start + offence as u32, end: span.start + offence as u32 + 1, ..span };
+            let at = self.placed(node, text, style).span(offence, offence + 1);
             self.sink
                 .error("MAP0012", at, "an expression with a comma, `: `, ` #`, `{` or `[` must be in quotes")
                 .help(QUOTE);
