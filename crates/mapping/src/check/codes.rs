@@ -32,17 +32,8 @@ struct Proof<'p> {
 impl MapCompiler<'_, '_, '_> {
     /// The URL of a code system: by its short name (of the file, or known to all), or a URL as it stands.
     pub(crate) fn system_url(&mut self, written: &str, span: Span) -> Option<String> {
-        if written.contains(':') {
-            return Some(written.to_owned());
-        }
-        if let Some(of_fragment) = self.resolver.fragment_systems.get(&span.file).and_then(|s| s.get(written)) {
-            return Some(of_fragment.clone());
-        }
-        if let Some(url) = self.systems.get(written) {
-            return Some(url.clone());
-        }
-        if let Some((_, url)) = KNOWN_SYSTEMS.iter().find(|(name, _)| *name == written) {
-            return Some((*url).to_owned());
+        if let Some(url) = self.known_system(written, span) {
+            return Some(url);
         }
         let names: Vec<String> = self.systems.keys().cloned().chain(KNOWN_SYSTEMS.map(|(n, _)| n.to_owned())).collect();
         let help = did_you_mean(written, names.iter().map(String::as_str), || {
@@ -50,6 +41,16 @@ impl MapCompiler<'_, '_, '_> {
         });
         self.sink().error("MAP0215", span, format!("no code system has the short name `{written}`")).help(help);
         None
+    }
+
+    /// The same, without a word where it is not known.
+    pub(crate) fn known_system(&self, written: &str, span: Span) -> Option<String> {
+        if written.contains(':') {
+            return Some(written.to_owned());
+        }
+        let of_fragment = self.resolver.fragment_systems.get(&span.file).and_then(|s| s.get(written));
+        let of_all = || KNOWN_SYSTEMS.iter().find(|(name, _)| *name == written).map(|(_, url)| (*url).to_owned());
+        of_fragment.or_else(|| self.systems.get(written)).cloned().or_else(of_all)
     }
 
     /// `loinc#85354-9`: a coding with the display of its code system.

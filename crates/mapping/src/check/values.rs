@@ -384,6 +384,15 @@ impl<'c> MapCompiler<'c, '_, '_> {
 
     /// An element whose codes are a closed list takes literals that are in it, or a code map: nothing passes through.
     fn closed_list(&mut self, possible: Option<&[(String, Span)]>, shape: Shape, expr: &Expr, place: &Place<'_>) {
+        if matches!(shape, Shape::Coding | Shape::CodeableConcept) {
+            for (system, code, span) in possible_codings(expr) {
+                // A short name that is not known was said where the expression was read.
+                if let Some(url) = self.known_system(system, span) {
+                    self.prove_literal(Some(&url), code, span, place);
+                }
+            }
+            return;
+        }
         if shape != Shape::Primitive(FhirPrimitive::Code) {
             return;
         }
@@ -459,6 +468,23 @@ pub(crate) fn possible_texts(expr: &Expr) -> Option<Vec<(String, Span)>> {
             Some(found)
         }
         _ => None,
+    }
+}
+
+/// The literal codings that an expression can give, through `if` and `coalesce`.
+fn possible_codings(expr: &Expr) -> Vec<(&str, &str, Span)> {
+    match &expr.kind {
+        ExprKind::Coding { system, code } => vec![(system, code, expr.span)],
+        ExprKind::Argument { value, .. } => possible_codings(value),
+        ExprKind::Call(call) => {
+            let branches = match call.function.as_str() {
+                "if" => call.arguments.get(1..).unwrap_or_default(),
+                "coalesce" => call.arguments.as_slice(),
+                _ => &[],
+            };
+            branches.iter().flat_map(|b| possible_codings(&b.value)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
