@@ -9,7 +9,8 @@
 //! | one pack: its maps, unused files, unread columns | this one |
 //! | names of rows, lists, columns and `let`s | [`scope`] |
 //! | expressions and their types | [`exprs`], [`calls`], [`types`] |
-//! | elements against the definitions | [`elements`], [`values`], [`extensions`] |
+//! | references to other maps | `references` |
+//! | elements against the definitions | [`elements`], [`values`], [`formats`], [`extensions`] |
 //! | code maps, bindings, literal codes | [`codes`] |
 //! | what happens to missing, invalid and unmapped values | [`policy`] |
 //! | measures: their closed list | [`measures`] |
@@ -19,8 +20,10 @@ pub(crate) mod codes;
 pub(crate) mod elements;
 pub(crate) mod exprs;
 pub(crate) mod extensions;
+pub(crate) mod formats;
 pub mod measures;
 pub(crate) mod policy;
+mod references;
 pub(crate) mod scope;
 pub(crate) mod types;
 pub(crate) mod values;
