@@ -1,1 +1,27 @@
+//! Tests through the binary: what a person types, what comes out, what is true on disk afterwards.
+//!
+//! | what you want to find | module |
+//! |---|---|
+//! | how a test runs the binary, and how it skips | [`binary`] |
+//! | commands, messages and exit codes as snapshots | [`commands`] |
+//! | the written fixture, from rows to delivered files | [`first`] |
+//! | Synthea's tables against Synthea's own FHIR export | [`synthea`] |
+//! | NHS 111 messages against an independent XPath reading | [`nhs111`] |
+//! | the same bytes whatever the threads, batches, places and orders | [`determinism`] |
+//! | kill -9 anywhere, then the same command | [`resume`] |
+//! | bad input: a clear message, the right exit code, nothing half-written | [`bad_input`] |
+//! | the report in a real browser | [`browser`] |
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
+mod bad_input;
+mod binary;
+mod browser;
+mod commands;
+mod determinism;
+mod first;
+mod nhs111;
+mod resume;
+#[path = "../xtask/src/sqlite.rs"]
+#[allow(dead_code, reason = "the developers' commands use the rest")]
+mod sqlite;
+mod synthea;

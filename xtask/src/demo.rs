@@ -29,12 +29,15 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut places = Vec::new();
     for job in jobs(&demo)? {
         let run = demo.join(job.name);
-        if run.exists() {
-            fs::remove_dir_all(&run)?;
+        for old in [&run, &demo.join("state").join(job.name)] {
+            if old.exists() {
+                fs::remove_dir_all(old)?;
+            }
         }
         println!("\n== {}: {}", job.name, job.what);
         let mut command = Command::new(&epr);
         command.arg("run").arg("--project").arg(&job.project).arg("--run-dir").arg(&run);
+        command.args(["--set", &format!("project.state={}", demo.join("state").join(job.name).display())]);
         for set in &job.sets {
             command.args(["--set", set]);
         }

@@ -2,6 +2,9 @@
 //!
 //! Nothing is guessed: where an answer needs what is not at hand (a terminology, another resource, UCUM, a clock) the
 //! result is empty *and* the evaluation is marked as not checked.
+//!
+//! Long because the operators share one evaluator and one set of borrowed scratch; the functions stand in files of
+//! their own.
 
 mod boundary;
 mod collections;

@@ -129,7 +129,7 @@ mod tests {
             ("   ", Err(Absent)),
             ("999 000 0107", Ok(NhsNumberRange::Test)),
             ("9990000107", Ok(NhsNumberRange::Test)),
-            ("4010232137", Ok(NhsNumberRange::Issued)),
+            ("4010232137", Ok(NhsNumberRange::Issued)), // not a person's: the example of published descriptions
             ("9990000108", Err(Checksum)),
             ("999-000-0107", Err(Format)),
             ("9990 000107", Err(Format)),

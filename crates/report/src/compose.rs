@@ -202,13 +202,15 @@ fn grid(tally: &Tally, totals: &Totals) -> SeverityGrid {
     }
 }
 
-/// Worst first: what stops, then severity, then patients.
+/// Worst first: what is fatal (a source not read), what stops, then hazard and severity, then patients.
 fn findings(rules: &Rules<'_>, evidence: &Evidence, tally: &Tally, totals: &Totals) -> Vec<Finding> {
     let mut findings: Vec<_> =
         tally.codes.iter().map(|(code, t)| finding(rules, evidence, tally.n, code, t, totals)).collect();
     findings.sort_by(|a, b| {
-        let rank =
-            |f: &Finding| (f.setting == RuleSetting::Stop, f.hazard_severity, f.severity, f.patients.n, f.findings.n);
+        let rank = |f: &Finding| {
+            let fatal = f.severity == Severity::Fatal;
+            (fatal, f.setting == RuleSetting::Stop, f.hazard_severity, f.severity, f.patients.n, f.findings.n)
+        };
         rank(b).cmp(&rank(a)).then_with(|| a.code.cmp(&b.code))
     });
     findings

@@ -2,6 +2,8 @@
 //!
 //! Column types: text and enumerations as UTF-8, counts as UInt64 or UInt32, an id as 16 bytes where it is always
 //! there and as its 36 characters where it may be absent, hashes as bytes of fixed length.
+//!
+//! Long because it is a table: the columns of every file, in one place.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,31 @@
+//! `epr extract`: sources to staged tables; `--schema` writes the schema files beside the source specs.
+
+use crate::args::{Common, ExtractArgs};
+use crate::exit::{Exit, Outcome, of_stage};
+use crate::stages::{Open, Session};
+use crate::workspace;
+
+pub(crate) fn run(common: &Common, args: &ExtractArgs) -> Outcome<Exit> {
+    if args.schema {
+        return schema(common);
+    }
+    let session = Session::open(common, Open::OrCreate, args.stage.discard_signature)?;
+    session.extract()?;
+    println!("{}", session.run.root().display());
+    Ok(Exit::Done)
+}
+
+fn schema(common: &Common) -> Outcome<Exit> {
+    let project = workspace::project(common)?;
+    for source in workspace::sources(&project)? {
+        let failed = |error: epr_extract::ExtractError| {
+            let otherwise = if error.is_environment() { Exit::Environment } else { Exit::Usage };
+            of_stage(error, otherwise)
+        };
+        let schema = epr_extract::schema(&source).map_err(failed)?;
+        let path = workspace::schema_path(&source);
+        epr_extract::write_schema(&path, &schema).map_err(failed)?;
+        println!("{}", path.display());
+    }
+    Ok(Exit::Done)
+}

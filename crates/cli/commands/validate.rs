@@ -1,0 +1,137 @@
+//! `epr validate`: the run, or anybody's FHIR files.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use epr_fhir::Definitions;
+use epr_fhir::package::{PackageId, PackageSource};
+use epr_run::StopFlag;
+use epr_validate::Program;
+use epr_validate::files::{FileResult, FilesError, FilesSummary, Strictness, check_files};
+use epr_validate::outcome::ndjson_line;
+
+use crate::args::{Common, FailOn, Format, ValidateArgs};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::stages::{Open, Session, set_up_threads};
+use crate::summary::number;
+use crate::workspace::{R4, package_cache};
+
+/// Loaded where they are in the cache; what needs them is not checked where they are not.
+const WHERE_CACHED: [&str; 2] = ["hl7.terminology.r4@7.0.1", "hl7.fhir.uv.extensions.r4@5.3.0-ballot-tc1"];
+
+pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
+    if args.paths.is_empty() {
+        let session = Session::open(common, Open::Existing, args.stage.discard_signature)?;
+        session.validate()?;
+        return Ok(Exit::Done);
+    }
+    set_up_threads(common)?;
+    let definitions = definitions(&args.package)?;
+    let profiles = profiles(&definitions, &args.profile)?;
+    let program = Program::compile(&definitions, &profiles).map_err(Failure::usage)?;
+    let strictness = if args.strict_terminology { Strictness::NotCheckedIsInvalid } else { Strictness::Plain };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut sink = |result: FileResult| match common.format {
+        Format::Ndjson => {
+            out.write_all(&ndjson_line(&result, result.is_valid(strictness)))?;
+            out.write_all(b"\n")
+        }
+        _ => text(&mut out, &result),
+    };
+    let paths: Vec<PathBuf> = args.paths.clone();
+    let summary = check_files(&program, &paths, &mut io::stdin(), &StopFlag::new(), &mut sink);
+    let summary = summary.map_err(|error| match error {
+        FilesError::Stopped(error) => Failure::from(error),
+        other @ FilesError::Output(_) => Failure::environment(other),
+    })?;
+    out.flush().map_err(Failure::environment)?;
+    drop(out);
+    if common.format == Format::Text {
+        closing(&summary, &definitions);
+    }
+    Ok(exit(&summary, common.fail_on, strictness))
+}
+
+/// The profiles named, by the resource type that each is about.
+fn profiles(definitions: &Definitions, urls: &[String]) -> Outcome<BTreeMap<String, String>> {
+    let mut profiles = BTreeMap::new();
+    for url in urls {
+        let Some(structure) = definitions.structure(url) else {
+            return Err(
+                Failure::usage(anyhow!("the profile {url} is in no loaded package")).next("--package names one")
+            );
+        };
+        if let Some(other) = profiles.insert(structure.type_name.clone(), url.clone()) {
+            return Err(Failure::usage(anyhow!("{other} and {url} are both about {}", structure.type_name))
+                .next("judge by one profile a resource type at a time"));
+        }
+    }
+    Ok(profiles)
+}
+
+/// R4, the packages named, and those that are always loaded where they are cached.
+fn definitions(named: &[String]) -> Outcome<Definitions> {
+    let cache = package_cache()?;
+    let mut ids: Vec<PackageId> = vec![R4.parse().map_err(Failure::usage)?];
+    let mut files = Vec::new();
+    for name in named {
+        let path = PathBuf::from(name);
+        if path.exists() {
+            files.push(PackageSource::open(&path).map_err(Failure::usage)?);
+        } else {
+            ids.push(name.parse().map_err(Failure::usage)?);
+        }
+    }
+    for name in WHERE_CACHED {
+        let id: PackageId = name.parse().map_err(Failure::usage)?;
+        if cache.has(&id) && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Definitions::load_with(&cache, &ids, &files).map_err(|error| {
+        Failure::environment(anyhow::Error::new(error).context("could not load the FHIR definitions"))
+            .next(format!("epr packages install {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
+    })
+}
+
+/// One line a finding: place, severity, path, what is wrong.
+fn text(out: &mut impl Write, result: &FileResult) -> io::Result<()> {
+    for issue in &result.issues {
+        let path = if issue.path.is_empty() { "" } else { issue.path.as_str() };
+        writeln!(
+            out,
+            "{}:{}: {}[{}] {path} {}",
+            result.file,
+            result.line,
+            issue.severity.as_str(),
+            issue.code,
+            issue.detail
+        )?;
+    }
+    Ok(())
+}
+
+fn closing(summary: &FilesSummary, definitions: &Definitions) {
+    println!(
+        "{} resources: {} invalid; {} errors, {} warnings; {} checks could not be made",
+        number(summary.n_resources),
+        number(summary.n_invalid),
+        number(summary.n_errors),
+        number(summary.n_warnings),
+        number(summary.n_not_checked)
+    );
+    let packages: Vec<&str> = definitions.packages().iter().map(|p| p.id.as_str()).collect();
+    println!("checked against {}", packages.join(", "));
+}
+
+fn exit(summary: &FilesSummary, fail_on: FailOn, strictness: Strictness) -> Exit {
+    let unchecked = strictness == Strictness::NotCheckedIsInvalid && summary.n_not_checked > 0;
+    let bad = match fail_on {
+        FailOn::Never => false,
+        FailOn::Error => summary.n_errors > 0 || unchecked,
+        FailOn::Warning => summary.n_errors + summary.n_warnings > 0 || unchecked,
+    };
+    if bad { Exit::Issues } else { Exit::Done }
+}

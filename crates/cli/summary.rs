@@ -1,0 +1,149 @@
+//! What a person reads when a stage or a run is over: one line a stage on stderr, one screen on stdout at the end.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use epr_model::Stage;
+use epr_report::{GateState, Summary};
+use epr_run::{FinishedStage, RunError, RunFolder};
+
+use crate::exit::Exit;
+
+/// `  map       5,612 rows in scope, 5,590 mapped, 22 excluded → 5,590 resources   0.4 s`.
+pub(crate) fn stage_line(stage: &FinishedStage, took: Duration) -> String {
+    let manifest = stage.manifest();
+    let what = match manifest.stage {
+        Stage::Extract => {
+            let rows: u64 = manifest.tables.iter().map(|t| t.n_rows).sum();
+            format!("{} rows of {} tables", number(rows), manifest.tables.len())
+        }
+        Stage::Map => {
+            let sum = |of: fn(&epr_run::ledger::MapLedger) -> u64| manifest.ledgers.maps.iter().map(of).sum::<u64>();
+            let mut text =
+                format!("{} rows in scope = {} mapped", number(sum(|m| m.in_scope)), number(sum(|m| m.mapped)));
+            let others: [(&str, u64); 5] = [
+                ("refused", sum(|m| m.refused)),
+                ("excluded", sum(|m| m.excluded)),
+                ("superseded", sum(|m| m.superseded)),
+                ("repeated", sum(|m| m.repeated)),
+                ("empty", sum(|m| m.empty)),
+            ];
+            for (word, n) in others.into_iter().filter(|(_, n)| *n > 0) {
+                let _ = write!(text, " + {} {word}", number(n));
+            }
+            let _ = write!(text, "; {} resources", number(sum(|m| m.n_resources)));
+            text
+        }
+        Stage::Link | Stage::Validate | Stage::Load => {
+            let sum = |of: fn(&epr_run::ledger::ResourceLedger) -> u64| {
+                manifest.ledgers.resources.values().map(of).sum::<u64>()
+            };
+            let mut text = format!("{} resources = {} ", number(sum(|r| r.mapped)), number(sum(|r| r.delivered)));
+            text.push_str(if manifest.stage == Stage::Load { "delivered" } else { "to deliver" });
+            let _ = write!(text, " + {} merged + {} held", number(sum(|r| r.merged)), number(sum(|r| r.held)));
+            text
+        }
+        Stage::Report | Stage::ReportAfterLoad => format!("{}", stage.path().join("report.html").display()),
+    };
+    let issues: u64 = manifest.issues.values().sum();
+    let issues = if issues == 0 { String::new() } else { format!("; {} issues", number(issues)) };
+    let name = if manifest.stage == Stage::ReportAfterLoad { "report" } else { manifest.stage.as_str() };
+    format!("  {name:<9} {what}{issues}  ({:.1} s)", took.as_secs_f64())
+}
+
+/// The closing screen of a run: verdict, gates, top findings, what came in and what goes out, where to look, what to
+/// type next.
+pub(crate) fn closing(run: &RunFolder, summary: &Summary, exit: Exit) -> Result<String, RunError> {
+    let mut text = String::new();
+    let verdict = &summary.verdict;
+    let _ = writeln!(text, "\n{}", verdict.headline);
+    for gate in &verdict.gates {
+        let word = match gate.state {
+            GateState::Fail => "FAIL",
+            GateState::Open => "open",
+            GateState::Met => "met ",
+        };
+        let _ = writeln!(text, "  {word}  {:<52} {} of {}", gate.sentence, number(gate.count.n), number(gate.count.of));
+    }
+    if !summary.top.is_empty() {
+        let _ = writeln!(text, "\nFindings ({} kinds)", summary.n_codes);
+        for finding in &summary.top {
+            let title: String = finding.title.chars().take(64).collect();
+            let _ = writeln!(text, "  {:<8} {:<64} {}", finding.code, title, number(finding.findings.n));
+        }
+    }
+    ledger_lines(run, &mut text)?;
+    let _ = writeln!(
+        text,
+        "\n  report     {}  sha256 {}…",
+        summary.report.display(),
+        summary.sha256.get(..12).unwrap_or_default()
+    );
+    for target in loaded_targets(run) {
+        let _ = writeln!(text, "  delivered  {}", run.root().join(Stage::Load.folder()).join(target).display());
+    }
+    let _ =
+        writeln!(text, "  look at    epr explain CODE; epr explain Patient/<id> --run-dir {}", run.root().display());
+    let meaning = match exit {
+        Exit::Done => "done, no issue at or above --fail-on",
+        Exit::Issues => "done, with issues at or above --fail-on",
+        _ => "",
+    };
+    let _ = writeln!(text, "  exit       {} ({meaning})", exit.code());
+    Ok(text)
+}
+
+/// By resource type: mapped = delivered + merged + held.
+fn ledger_lines(run: &RunFolder, text: &mut String) -> Result<(), RunError> {
+    let Some(validate) = run.finished(Stage::Validate)? else { return Ok(()) };
+    let _ = writeln!(
+        text,
+        "\n  {:<22} {:>10} = {:>10} + {:>7} + {:>7}",
+        "resources", "mapped", "delivered", "merged", "held"
+    );
+    for (kind, ledger) in &validate.manifest().ledgers.resources {
+        let _ = writeln!(
+            text,
+            "  {kind:<22} {:>10} = {:>10} + {:>7} + {:>7}",
+            number(ledger.mapped),
+            number(ledger.delivered),
+            number(ledger.merged),
+            number(ledger.held)
+        );
+    }
+    Ok(())
+}
+
+fn loaded_targets(run: &RunFolder) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(run.root().join(Stage::Load.folder()))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// `1,234,567`.
+pub(crate) fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn thousands_are_parted() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,240 @@
+//! Project, definitions, schemas and plans, ready for use, and the run hash over them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use epr_extract::{Source, SourceKind};
+use epr_fhir::Definitions;
+use epr_fhir::package::{PackageCache, PackageId};
+use epr_mapping::diagnostics::{Colour, Diagnostic, Sources};
+use epr_mapping::plan::MappingPlan;
+use epr_mapping::{CompileInput, OtherPack};
+use epr_model::schema::SystemSchema;
+use epr_model::{IdNamespace, Sensitive};
+use epr_run::Sha256Hex;
+
+use crate::args::Common;
+use crate::config::{Project, SourceSection, is_file_driver};
+use crate::exit::{Failure, Outcome};
+
+/// The package that is always loaded.
+pub(crate) const R4: &str = "hl7.fhir.r4.core@4.0.1";
+
+/// The project, checked as far as it can be without data.
+pub(crate) struct Workspace {
+    pub(crate) project: Project,
+    pub(crate) namespace: IdNamespace,
+    pub(crate) definitions: Definitions,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) packs: Vec<Pack>,
+}
+
+/// One pack of mappings, compiled.
+pub(crate) struct Pack {
+    pub(crate) plan: Option<MappingPlan>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) sources: Sources,
+}
+
+impl Pack {
+    pub(crate) fn has_errors(&self) -> bool {
+        self.plan.is_none()
+    }
+}
+
+/// Reads the project file that the flags name.
+pub(crate) fn project(common: &Common) -> Outcome<Project> {
+    let working_folder =
+        std::env::current_dir().context("could not find the working folder").map_err(Failure::environment)?;
+    if !common.project.is_file() {
+        let error = anyhow!("there is no project file {}", common.project.display());
+        return Err(Failure::usage(error).next("epr init writes a project; --project FILE names another"));
+    }
+    Project::read(&common.project, &common.set, std::env::vars(), &working_folder).map_err(Failure::usage)
+}
+
+/// Where FHIR packages are kept: `~/.fhir/packages`, the ecosystem's own place.
+pub(crate) fn package_cache() -> Outcome<PackageCache> {
+    let home = std::env::var_os("HOME").ok_or_else(|| Failure::environment(anyhow!("HOME is not set")))?;
+    Ok(PackageCache::at(PathBuf::from(home).join(".fhir/packages")))
+}
+
+/// The definitions of R4 and of `names` beside it.
+pub(crate) fn definitions(names: &[String]) -> Outcome<Definitions> {
+    let mut ids: Vec<PackageId> = Vec::new();
+    for name in std::iter::once(R4).chain(names.iter().map(String::as_str)) {
+        let id: PackageId = name.parse().map_err(Failure::usage)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Definitions::load(&package_cache()?, &ids).map_err(|error| {
+        Failure::environment(anyhow::Error::new(error).context("could not load the FHIR definitions"))
+            .next(format!("epr packages install {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
+    })
+}
+
+impl Workspace {
+    /// Reads and compiles everything; mistakes in mappings are in `packs`, all others are failures.
+    pub(crate) fn read(common: &Common, strict: bool) -> Outcome<Self> {
+        let project = project(common)?;
+        let namespace = project
+            .file
+            .project
+            .namespace
+            .parse()
+            .map_err(|_| Failure::usage(anyhow!("project.namespace is not a UUID")).next("epr init writes one"))?;
+        let sources = sources(&project)?;
+        let definitions = definitions(&project.file.packages.names)?;
+        let schemas = schemas(&sources)?;
+        let all: Vec<_> = sources.iter().zip(&schemas).collect();
+        let packs = all
+            .iter()
+            .map(|(source, schema)| compile(&project, source, &all, schema, &definitions, strict))
+            .collect::<Outcome<Vec<_>>>()?;
+        Ok(Self { project, namespace, definitions, sources, packs })
+    }
+
+    /// As [`Workspace::read`], and a mistake in a mapping is a failure: what a run needs.
+    pub(crate) fn read_whole(common: &Common) -> Outcome<Self> {
+        let workspace = Self::read(common, false)?;
+        let broken: Vec<_> = workspace.packs.iter().filter(|p| p.has_errors()).collect();
+        if broken.is_empty() {
+            return Ok(workspace);
+        }
+        for pack in &broken {
+            eprint!("{}", render(pack));
+        }
+        let n: usize = broken.iter().map(|p| p.diagnostics.len()).sum();
+        let error = anyhow!("the mappings do not compile: {n} findings above");
+        Err(Failure::usage(error).state("nothing was read").next("correct them; epr check shows them again"))
+    }
+
+    pub(crate) fn plans(&self) -> Vec<MappingPlan> {
+        self.packs.iter().filter_map(|p| p.plan.clone()).collect()
+    }
+
+    /// The hashes that `run.json` names: binary, project, source specs, mappings, packages.
+    pub(crate) fn hashes(&self) -> Outcome<BTreeMap<String, Sha256Hex>> {
+        let binary = std::env::current_exe().context("could not find the binary").map_err(Failure::environment)?;
+        let specs = self.sources.iter().map(|s| (s.name.as_str(), s.spec_text.as_bytes()));
+        let plans = self.packs.iter().filter_map(|p| p.plan.as_ref());
+        let packages: Vec<_> = self.definitions.packages().iter().map(|p| (p.id.clone(), p.sha256.clone())).collect();
+        Ok(BTreeMap::from([
+            ("binary".to_owned(), Sha256Hex::of_file(&binary)?.0),
+            ("project".to_owned(), Sha256Hex::of_bytes(self.project.canonical.as_bytes())),
+            ("sources".to_owned(), Sha256Hex::of_parts(specs)),
+            ("mappings".to_owned(), Sha256Hex::of_parts(plans.map(|p| (p.pack.as_str(), p.plan_hash.as_bytes())))),
+            (
+                "packages".to_owned(),
+                Sha256Hex::of_parts(packages.iter().map(|(id, hash)| (id.as_str(), hash.as_bytes()))),
+            ),
+        ]))
+    }
+}
+
+/// The run hash over the named hashes.
+pub(crate) fn run_hash(hashes: &BTreeMap<String, Sha256Hex>) -> Sha256Hex {
+    Sha256Hex::of_parts(hashes.iter().map(|(name, hash)| (name.as_str(), hash.as_str().as_bytes())))
+}
+
+/// The findings of a pack as people read them.
+pub(crate) fn render(pack: &Pack) -> String {
+    pack.diagnostics.iter().map(|d| d.render(&pack.sources, Colour::Never)).collect::<Vec<_>>().join("\n")
+}
+
+/// The sources of a project, with their specs read.
+pub(crate) fn sources(project: &Project) -> Outcome<Vec<Source>> {
+    project.file.source.iter().map(|(name, section)| source(project, name, section)).collect()
+}
+
+fn source(project: &Project, name: &str, section: &SourceSection) -> Outcome<Source> {
+    let kind = SourceKind::from_code(&section.kind).ok_or_else(|| {
+        let known: Vec<_> = SourceKind::ALL.iter().map(|k| k.as_str()).collect();
+        Failure::usage(anyhow!("source.{name}.kind is `{}`; it is one of {}", section.kind, known.join(", ")))
+    })?;
+    let spec_path = project.sources().join(&section.spec);
+    let spec_text = std::fs::read_to_string(&spec_path)
+        .with_context(|| format!("source.{name}: could not read its spec {}", spec_path.display()))
+        .map_err(Failure::usage)?;
+    let connection = section.connection_env.as_ref().map(|variable| {
+        std::env::var(variable)
+            .map(Sensitive::new)
+            .map_err(|_| Failure::usage(anyhow!("source.{name}: the environment variable {variable} is not set")))
+    });
+    let database = section.database.as_ref().map(|database| match &section.driver {
+        Some(driver) if !is_file_driver(driver) => PathBuf::from(database),
+        _ => project.path(Path::new(database)),
+    });
+    Ok(Source {
+        name: name.to_owned(),
+        organisation: section.organisation.clone(),
+        system: section.system.clone(),
+        kind,
+        driver: section.driver.clone(),
+        database,
+        connection: connection.transpose()?,
+        path: section.path.as_ref().map(|p| project.path(p)),
+        spec_path,
+        spec_text,
+    })
+}
+
+/// Where the schema of a source stands: beside its spec.
+pub(crate) fn schema_path(source: &Source) -> PathBuf {
+    source.spec_path.with_extension("schema.json")
+}
+
+/// The schema of each source: from its spec where that says it all, else from the file beside it.
+fn schemas(sources: &[Source]) -> Outcome<Vec<SystemSchema>> {
+    sources.iter().map(schema).collect()
+}
+
+fn schema(source: &Source) -> Outcome<SystemSchema> {
+    if let Some(schema) = epr_extract::schema_from_spec(source).map_err(Failure::usage)? {
+        return Ok(schema);
+    }
+    let path = schema_path(source);
+    if !path.is_file() {
+        let error = anyhow!("source.{}: its schema {} is not there", source.name, path.display());
+        return Err(Failure::usage(error).state("nothing was read").next("epr extract --schema writes it"));
+    }
+    epr_extract::read_schema(&path).map_err(Failure::usage)
+}
+
+/// Compiles the pack of a source.
+fn compile(
+    project: &Project,
+    source: &Source,
+    all: &[(&Source, &SystemSchema)],
+    schema: &SystemSchema,
+    definitions: &Definitions,
+    strict: bool,
+) -> Outcome<Pack> {
+    let pack = source.pack();
+    let files = epr_mapping::load_pack(&project.mappings(), &pack, "mappings/").map_err(Failure::usage)?;
+    let names: Vec<String> = all.iter().map(|(other, _)| other.pack()).collect();
+    let others: Vec<OtherPack<'_>> = all
+        .iter()
+        .zip(&names)
+        .filter(|(_, name)| **name != pack)
+        .map(|((other, schema), name)| OtherPack {
+            pack: name,
+            organisation: &other.organisation,
+            system: &other.system,
+            schema,
+        })
+        .collect();
+    let compiled = epr_mapping::compile(&CompileInput {
+        pack: &pack,
+        organisation: &source.organisation,
+        system: &source.system,
+        sources: &files,
+        schema,
+        others: &others,
+        definitions,
+        strict,
+    });
+    Ok(Pack { plan: compiled.plan, diagnostics: compiled.diagnostics, sources: files })
+}

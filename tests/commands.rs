@@ -1,0 +1,106 @@
+//! Commands, messages and exit codes: a public interface, so each is a snapshot.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::binary;
+
+/// Exit code, stdout and stderr of a command in an empty folder.
+fn told(folder: &Path, command: &mut Command) -> String {
+    let output = command.current_dir(folder).output().unwrap();
+    let clean = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&folder.display().to_string(), "[folder]");
+    format!(
+        "exit {}\n--- stdout\n{}--- stderr\n{}",
+        output.status.code().unwrap_or(-1),
+        clean(&output.stdout),
+        clean(&output.stderr)
+    )
+}
+
+fn in_an_empty_folder(args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    told(folder.path(), binary::epr().args(args))
+}
+
+#[test]
+fn epr_alone_explains_itself() {
+    insta::assert_snapshot!(in_an_empty_folder(&[]));
+}
+
+#[test]
+fn the_help_lists_every_command() {
+    insta::assert_snapshot!(in_an_empty_folder(&["--help"]));
+}
+
+#[test]
+fn a_missing_project_says_what_to_type() {
+    insta::assert_snapshot!(in_an_empty_folder(&["run"]));
+}
+
+#[test]
+fn a_code_is_explained() {
+    insta::assert_snapshot!(in_an_empty_folder(&["explain", "ID-01"]));
+}
+
+#[test]
+fn an_unknown_code_shows_those_near_it() {
+    let text = in_an_empty_folder(&["explain", "ID-99"]);
+    assert!(text.starts_with("exit 2\n") && text.contains("ID-01"), "{text}");
+}
+
+#[test]
+fn every_code_has_a_page() {
+    for code in ["EXT", "MAP", "LNK", "VAL", "LOD"] {
+        let text = in_an_empty_folder(&["explain", code]);
+        let codes = text.split("codes that begin so:").nth(1).unwrap_or_default().split_whitespace();
+        let codes: Vec<_> = codes.filter(|c| c.starts_with(code)).map(str::to_owned).collect();
+        assert!(!codes.is_empty(), "{code}: {text}");
+        for code in codes {
+            assert!(in_an_empty_folder(&["explain", &code]).starts_with("exit 0\n"), "{code}");
+        }
+    }
+}
+
+#[test]
+fn a_project_made_by_init_holds_passes_its_tests_and_runs() {
+    if !binary::can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| binary::expect(binary::epr().current_dir(folder.path()).args(args), &[0]);
+    run(&["init"]);
+    run(&["check", "--strict"]);
+    run(&["test"]);
+    run(&["run", "--run-dir", "run"]);
+    assert_eq!(binary::resources(&folder.path().join("run"), "Patient").len(), 3);
+    let again = binary::epr().current_dir(folder.path()).arg("init").output().unwrap();
+    assert_eq!(again.status.code(), Some(2), "nothing is overwritten");
+}
+
+#[test]
+fn a_resource_is_explained_back_to_its_cells_and_lines() {
+    if !binary::can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pas = folder.path().join("pas.sqlite");
+    crate::first::database(&pas, crate::first::Order::AsWritten);
+    let run = folder.path().join("run");
+    binary::expect(&mut crate::first::run(&pas, &run), &[1]);
+    let patient = binary::resources(&run, "Patient")
+        .into_iter()
+        .find(|p| p["identifier"].as_array().unwrap().iter().any(|i| i["value"] == "D100003"))
+        .unwrap();
+    let mut command = binary::epr();
+    command.args(["explain", &format!("Patient/{}", patient["id"].as_str().unwrap())]);
+    command.arg("--project").arg(binary::root().join("fixtures/first/epr.toml"));
+    command.arg("--set").arg(format!("source.pas.database={}", pas.display())).arg("--run-dir").arg(&run);
+    let output = binary::expect(&mut command, &[0]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for value in ["Penhaligon", "PENHALIGON", "9990004218", "1992-02-29"] {
+        assert!(!text.contains(value), "a value is shown without --show-values");
+    }
+    insta::assert_snapshot!(text);
+    let output = binary::expect(command.arg("--show-values"), &[0]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Penhaligon"));
+}
