@@ -23,7 +23,7 @@ impl Need {
         match self {
             Self::SqliteOdbc => &["libsqliteodbc"],
             Self::Lxml => &["python3-lxml"],
-            Self::Chromium => &["chromium", "chromium-driver"],
+            Self::Chromium => &["chromium", "chromium-driver", "fonts-liberation"],
         }
     }
 
