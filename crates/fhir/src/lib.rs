@@ -8,10 +8,12 @@
 //! |---|---|
 //! | reading a JSON resource | [`resource`] |
 //! | writing JSON with order and digits kept | [`write`] |
+//! | what a narrative may hold | [`narrative`] |
 //! | package ids, the package cache, installing from a registry | [`package`] |
 //! | structures, elements, value sets, code systems; navigation; code membership | [`definitions`] |
 
 pub mod definitions;
+pub mod narrative;
 pub mod package;
 pub mod resource;
 pub mod write;

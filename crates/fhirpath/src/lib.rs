@@ -13,7 +13,6 @@
 //! | steps from element to element, choices, primitives with extensions | [`element`] |
 //! | items and collections; quantities; dates of any precision | [`value`], [`quantity`], [`temporal`] |
 //! | equality, equivalence, order | `compare` |
-//! | the narrative rules behind `htmlChecks()` | [`html`] |
 //!
 //! Left out, and said so where it matters: UCUM conversion (such a comparison is not checked), `subsumes`, `slice`,
 //! `elementDefinition` and `checkModifiers` (no invariant of R4 uses them; they are unknown functions).
@@ -25,7 +24,6 @@ pub mod element;
 mod eval;
 mod functions;
 pub mod host;
-pub mod html;
 mod lexer;
 pub mod parser;
 pub mod quantity;

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | definitions to a checking program | [`compile`], [`program`] |
 //! | one resource to findings and facts (pure) | [`check`](mod@check) |
-//! | what a primitive, a narrative may look like | [`primitive`], [`xhtml`] |
+//! | what a primitive, and a narrative may look like | [`primitive`]; `epr_fhir::narrative` |
 //! | hazard rules, one file each | [`rules`] |
 //! | the stage of a run: issues, holds, ledgers | [`stage`] |
 //! | `epr validate` on files, its machine format | [`files`], [`outcome`] |
@@ -28,7 +28,6 @@ pub mod program;
 pub mod rules;
 pub mod stage;
 pub mod tally;
-pub mod xhtml;
 
 pub use check::{Checker, check};
 pub use compile::CompileError;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use epr_fhir::definitions::Membership;
+use epr_fhir::narrative;
 
 use super::{Answered, Evaluator, NotChecked, Scope, boolean, element_of, one, what};
 use crate::compile::Call;
 use crate::element::{ElementNode, Typing};
 use crate::functions::Function;
 use crate::host::Resolved;
-use crate::html;
 use crate::temporal::{Temporal, TemporalKind};
 use crate::value::{Collection, Item};
 
@@ -49,7 +49,7 @@ impl<'a> Evaluator<'a> {
                 None => Collection::empty(),
             },
             _ => match one(base, "htmlChecks", call.offset)? {
-                Some(item) => boolean(Some(item.to_text().is_some_and(|text| html::is_narrative(&text)))),
+                Some(item) => boolean(Some(item.to_text().is_some_and(|text| narrative::check(&text).is_empty()))),
                 None => Collection::empty(),
             },
         })

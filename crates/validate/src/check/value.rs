@@ -1,6 +1,7 @@
 //! Values: JSON forms, primitives and their companions, fixed values and patterns, extensions.
 
 use epr_fhir::definitions::ConstraintSeverity;
+use epr_fhir::narrative::{self, NarrativeFault};
 use epr_fhir::{Node, NodeKind};
 use epr_fhirpath::ElementNode;
 use epr_model::Severity;
@@ -10,7 +11,6 @@ use crate::issues;
 use crate::primitive::{self, JsonForm, PrimitiveFault, PrimitiveKind};
 use crate::program::{Shape, ValueProgram, What};
 use crate::tally::BaseRule;
-use crate::xhtml::{self, XhtmlFault};
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// A repeating element; gives how many items it has.
@@ -248,10 +248,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     fn narrative(&mut self, text: &str) {
-        let faults = xhtml::check(text);
+        let faults = narrative::check(text);
         self.checker.tally.count(BaseRule::Narrative, !faults.is_empty());
         // txt-1 is told once; which elements and attributes break it is told beside it.
-        if faults.iter().any(|f| matches!(f, XhtmlFault::Element | XhtmlFault::Attribute)) {
+        if faults.iter().any(|f| matches!(f, NarrativeFault::Element | NarrativeFault::Attribute)) {
             self.broken(
                 "txt-1",
                 "the narrative holds only the allowed elements and attributes",
@@ -259,7 +259,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             );
         }
         for fault in faults {
-            if fault == XhtmlFault::NoContent {
+            if fault == NarrativeFault::NoContent {
                 self.broken("txt-2", "the narrative has some content", ConstraintSeverity::Error);
             } else {
                 self.find(issues::VAL_NARRATIVE, || {

@@ -5,7 +5,7 @@
 
 /// What is wrong with a narrative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum XhtmlFault {
+pub enum NarrativeFault {
     /// Tags that do not match, an attribute without quotes, a bare `&` or `<`.
     NotWellFormed,
     /// The outermost element is not `div`.
@@ -22,7 +22,7 @@ pub enum XhtmlFault {
     NoContent,
 }
 
-impl XhtmlFault {
+impl NarrativeFault {
     pub const fn text(self) -> &'static str {
         match self {
             Self::NotWellFormed => "not well-formed",
@@ -134,14 +134,14 @@ const ATTRIBUTES_OF: &[(&str, &[&str])] = &[
 ];
 
 /// Checks one narrative `div`; each fault is told as often as it is there, in the order of the text.
-pub fn check(text: &str) -> Vec<XhtmlFault> {
+pub fn check(text: &str) -> Vec<NarrativeFault> {
     let mut scan = Scan { text, at: 0, open: Vec::new(), faults: Vec::new(), content: false, began: false };
     if scan.document().is_none() {
-        scan.faults.push(XhtmlFault::NotWellFormed);
+        scan.faults.push(NarrativeFault::NotWellFormed);
         return scan.faults;
     }
     if !scan.content {
-        scan.faults.push(XhtmlFault::NoContent);
+        scan.faults.push(NarrativeFault::NoContent);
     }
     scan.faults
 }
@@ -150,7 +150,7 @@ struct Scan<'a> {
     text: &'a str,
     at: usize,
     open: Vec<&'a str>,
-    faults: Vec<XhtmlFault>,
+    faults: Vec<NarrativeFault>,
     content: bool,
     began: bool,
 }
@@ -191,7 +191,7 @@ impl<'a> Scan<'a> {
                 if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
                     return None;
                 }
-                self.faults.push(XhtmlFault::Entity);
+                self.faults.push(NarrativeFault::Entity);
             }
         }
         Some(())
@@ -276,7 +276,7 @@ impl<'a> Scan<'a> {
         let own = ATTRIBUTES_OF.iter().find(|(of, _)| *of == element).map_or(&[][..], |(_, names)| names);
         let prefixed = name.starts_with("xmlns:");
         if ATTRIBUTES.binary_search(&name).is_err() && !own.contains(&name) && name != "xmlns" && !prefixed {
-            self.faults.push(XhtmlFault::Attribute);
+            self.faults.push(NarrativeFault::Attribute);
         }
         Some(here.len() - after.len() + length + 2)
     }
@@ -285,25 +285,25 @@ impl<'a> Scan<'a> {
         if !self.began {
             self.began = true;
             if name != "div" {
-                self.faults.push(XhtmlFault::RootNotDiv);
+                self.faults.push(NarrativeFault::RootNotDiv);
                 return;
             }
             if namespace != Some(NAMESPACE) {
-                self.faults.push(XhtmlFault::Namespace);
+                self.faults.push(NarrativeFault::Namespace);
             }
         } else if namespace.is_some_and(|n| n != NAMESPACE) {
-            self.faults.push(XhtmlFault::Namespace);
+            self.faults.push(NarrativeFault::Namespace);
         }
         self.content |= name == "img";
         if ELEMENTS.binary_search(&name).is_err() {
-            self.faults.push(XhtmlFault::Element);
+            self.faults.push(NarrativeFault::Element);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use XhtmlFault::*;
+    use NarrativeFault::*;
     use proptest::prelude::*;
 
     use super::*;
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_found_once_where_it_is() {
-        let cases: &[(String, &[XhtmlFault])] = &[
+        let cases: &[(String, &[NarrativeFault])] = &[
             (div("a <b class='x'>b</b><br/> &lt; &#160; &#xA0;"), &[]),
             (div("<img src=\"#a\" alt='x'/>"), &[]),
             (div("<a href='#x'>x</a><!-- c -->"), &[]),
