@@ -123,6 +123,9 @@ impl MapCompiler<'_, '_, '_> {
             return None;
         }
         let code = row.target.text.as_str();
+        if let Shape::Primitive(primitive) = shape {
+            self.literal_uri(code, row.target.span, primitive, place)?;
+        }
         // Where the element's value set refuses the code, that is the message; that it is no code at all comes second.
         let proof = Proof { system: system.as_deref(), code, span: row.target.span, line: Some(row.line) };
         let n_errors = self.resolver.sink.n_errors();

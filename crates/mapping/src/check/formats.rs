@@ -35,6 +35,14 @@ pub(crate) fn primitive_format(primitive: FhirPrimitive, text: &str) -> bool {
     }
 }
 
+/// Whether a text begins with a scheme and goes on after it. Source: RFC 3986, 3.1.
+pub(crate) fn is_absolute_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && !rest.is_empty()
+}
+
 fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |t: &str, width: usize, range: std::ops::RangeInclusive<u32>| {

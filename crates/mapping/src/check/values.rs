@@ -5,7 +5,7 @@ use std::sync::Arc;
 use epr_fhir::definitions::Definitions;
 
 use super::elements::{Kind, Place, kind_of};
-use super::formats::{format_help, primitive_format};
+use super::formats::{format_help, is_absolute_uri, primitive_format};
 use super::scope::MapCompiler;
 use super::types::{self, Fit};
 use crate::apply::json;
@@ -104,6 +104,11 @@ impl<'c> MapCompiler<'c, '_, '_> {
     ) -> Option<EmitKind> {
         match &from.kind {
             ValueKind::Expr(expr) => Some(EmitKind::Value(Box::new(self.value_node(expr, d, shape, place, in_list)?))),
+            // A literal may come out of a fragment's argument: it goes through the code map as any other value.
+            ValueKind::Literal(text) if d.via.is_some() => {
+                let expr = Expr { kind: ExprKind::Text(text.clone()), span: from.span };
+                Some(EmitKind::Value(Box::new(self.value_node(&expr, d, shape, place, in_list)?)))
+            }
             ValueKind::Literal(text) => self.literal_value(text, from.span, shape, place),
             ValueKind::Poison => None,
             _ => {
@@ -188,6 +193,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
                     self.sink().error("MAP0213", span, message).help_if(format_help(primitive));
                     return None;
                 }
+                self.literal_uri(&text, span, primitive, place)?;
                 if primitive.is_bare() {
                     out.extend_from_slice(text.as_bytes());
                 } else {
@@ -248,6 +254,37 @@ impl<'c> MapCompiler<'c, '_, '_> {
         Some(text.to_owned())
     }
 
+    /// A literal for a URI is written as it stands: a short name of a code system would be no URI, and a `system`
+    /// that is not absolute names nothing. Source: FHIR R4, datatypes, `Coding.system` and `Identifier.system`.
+    pub(crate) fn literal_uri(
+        &mut self,
+        text: &str,
+        span: Span,
+        primitive: FhirPrimitive,
+        place: &Place<'_>,
+    ) -> Option<()> {
+        if !matches!(primitive, FhirPrimitive::Uri | FhirPrimitive::Url | FhirPrimitive::Canonical)
+            || is_absolute_uri(text)
+        {
+            return Some(());
+        }
+        if let Some(url) = self.known_system(text, span) {
+            let message = format!("`{text}` is the short name of a code system, and `{}` takes a URI", place.path);
+            self.sink()
+                .error("MAP0213", span, message)
+                .help(format!("write `{url}`, or make the coding whole: `coding('{text}', $CODE, $DISPLAY)`"));
+            return None;
+        }
+        if place.element.name == "system" {
+            let message = format!("`{text}` is not an absolute URI, and `{}` takes one", place.path);
+            self.sink()
+                .error("MAP0213", span, message)
+                .help("begin with a scheme: `https://…`, `urn:oid:…`, `urn:uuid:…`");
+            return None;
+        }
+        Some(())
+    }
+
     /// An expression that fills an element.
     pub(crate) fn value_node(
         &mut self,
@@ -261,7 +298,9 @@ impl<'c> MapCompiler<'c, '_, '_> {
         let possible = possible_texts(expr);
         let via = match &d.via {
             Some(via) => {
-                let texts: Option<Vec<String>> = possible.as_ref().map(|p| p.iter().map(|(t, _)| t.clone()).collect());
+                // A fragment's argument says nothing of the fragment's other uses.
+                let own = possible.as_ref().filter(|_| via.span.file == expr.span.file && !holds_argument(expr));
+                let texts: Option<Vec<String>> = own.map(|p| p.iter().map(|(t, _)| t.clone()).collect());
                 Some(self.via(via, shape, place, texts.as_deref()))
             }
             None => None,
@@ -291,6 +330,11 @@ impl<'c> MapCompiler<'c, '_, '_> {
             }
             let fit = self.fits(&ty, shape, expr, place)?;
             self.closed_list(possible.as_deref(), shape, expr, place);
+            if let Shape::Primitive(primitive) = shape {
+                for (text, span) in possible.iter().flatten() {
+                    self.literal_uri(text, *span, primitive, place)?;
+                }
+            }
             fit == Fit::WhenFormatHolds && possible.is_none() || can_fail(&typed.expr)
         };
         let (on_missing, on_invalid, on_unmapped) = policies?;
@@ -470,6 +514,12 @@ pub(crate) fn possible_texts(expr: &Expr) -> Option<Vec<(String, Span)>> {
         }
         _ => None,
     }
+}
+
+fn holds_argument(expr: &Expr) -> bool {
+    let mut holds = false;
+    expr.walk(&mut |e| holds |= matches!(e.kind, ExprKind::Argument { .. }));
+    holds
 }
 
 /// The literal codings that an expression can give, through `if` and `coalesce`.
