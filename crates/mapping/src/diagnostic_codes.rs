@@ -255,7 +255,7 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
         "MAP0213",
         Severity::Error,
         "a literal has not the element's format",
-        "Dates are 2015-06-01, booleans `true` and `false`.",
+        "Dates are 2015-06-01, booleans `true` and `false`. A URI is written as it stands: the short name of a code system is none, and a `system` begins with its scheme.",
     ),
     doc(
         "MAP0214",
@@ -364,7 +364,7 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
         "MAP0308",
         Severity::Warning,
         "a row of a code map that can never be used",
-        "Only expressions of literals go through the code map, and none gives this source.",
+        "Only expressions of literals go through the code map, and none gives this source. Nothing is said of a code map that is shared: of fragments, or named by another pack.",
     ),
     doc(
         "MAP0309",

@@ -40,6 +40,7 @@ use epr_run::digest::Sha256Hex;
 
 use crate::diagnostics::{self, Diagnostic, FileId, Sink, Sources, Span};
 use crate::lower;
+use crate::pack::relative;
 use crate::plan::MappingPlan;
 use crate::resolve::{ResolvedMap, Resolver};
 
@@ -142,8 +143,13 @@ pub fn compile(input: &CompileInput<'_>) -> Compiled {
     if input.strict && resolver.sink.n_errors() == 0 {
         unread_columns(input, resolver.sink, &tables);
     }
-    resolver.unused_rows(&format!("{}/", input.pack));
-    let used = std::mem::take(&mut resolver.used);
+    let shared = shared_files(input);
+    // Where a rule did not compile, what it would send through a code map is not known.
+    if resolver.sink.n_errors() == 0 {
+        resolver.unused_rows(&format!("{}/", input.pack), &shared);
+    }
+    let mut used = std::mem::take(&mut resolver.used);
+    used.extend(shared);
     unused_files(input, &mut sink, &used);
     let mut diagnostics = sink.found;
     diagnostics::sort(&mut diagnostics);
@@ -229,6 +235,27 @@ fn unread_columns(input: &CompileInput<'_>, sink: &mut Sink<'_>, tables: &TableU
                 .help("read them, or list them with a reason: `ignore: { COLUMN: reason }`");
         }
     }
+}
+
+/// The pack's code maps and fragments that files of other packs may use: those that they name, and all of them where
+/// another pack extends a map of this one. Only the text is asked, so that another pack's mistakes do not matter here.
+fn shared_files(input: &CompileInput<'_>) -> BTreeSet<FileId> {
+    let folder = format!("{}/", input.pack);
+    let mut shared = BTreeSet::new();
+    for path in input.sources.paths().filter(|p| !p.starts_with(&folder) && !p.ends_with("csv")) {
+        let Some(file) = input.sources.find(path) else { continue };
+        let words = input.sources.text(file).split(|c: char| c.is_whitespace() || "\"',{}[]".contains(c));
+        let mut extends = false;
+        for word in words.filter(|w| !w.is_empty()) {
+            if std::mem::take(&mut extends) && word.starts_with(&folder) {
+                let of_pack = input.sources.paths().filter(|p| p.starts_with(&folder));
+                shared.extend(of_pack.filter_map(|p| input.sources.find(p)));
+            }
+            extends = word == "extends:";
+            shared.extend(relative(path, word).and_then(|p| input.sources.find(&p)));
+        }
+    }
+    shared
 }
 
 /// Code maps and fragments below the pack's folder that no map names.

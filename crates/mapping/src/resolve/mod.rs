@@ -93,11 +93,11 @@ impl<'r, 's> Resolver<'r, 's> {
         }
     }
 
-    /// Rows of the pack's own code maps that no rule can ever use.
-    pub(crate) fn unused_rows(&mut self, folder: &str) {
+    /// Rows of the pack's own code maps that no rule can ever use. `shared` are the files that other packs use too.
+    pub(crate) fn unused_rows(&mut self, folder: &str, shared: &BTreeSet<FileId>) {
         for (file, codes) in &self.sent_through {
             let (Some(codes), Some(map)) = (codes, self.codes.get(file)) else { continue };
-            if !self.sink.sources.path(*file).starts_with(folder) {
+            if shared.contains(file) || !self.sink.sources.path(*file).starts_with(folder) {
                 continue;
             }
             for row in map.rows.iter().filter(|r| !codes.contains(&r.source.text)) {
