@@ -2,7 +2,7 @@
 //!
 //! The rule: one NHS number, valid and verified in both records; one full birth date; a shared current or former
 //! family name. Anything less is a candidate; a contradiction under one number is a hazard and never merged.
-//! Source: `nhs-facts`, "PMI merge rules"; hazards ID-03 and ID-04 of the catalogue.
+//! Source: ARCHITECTURE.md, "Follow one row"; hazards ID-03 and ID-04 of the catalogue.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ pub const DOC: HazardDoc = HazardDoc::new(
      known: the mapping should leave such a date out and say so. Dates are compared with the run's as_of.",
 );
 
-/// Days that systems write for "not known". Source: nhs-facts, sentinels.
+/// Days that systems write for "not known". Source: what legacy systems are known to write.
 const SENTINELS: &[&str] = &[
     "1111-11-11",
     "1753-01-01",
