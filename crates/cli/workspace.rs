@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use epr_extract::odbc::driver::default_configurations;
 use epr_extract::{Source, SourceKind};
 use epr_fhir::Definitions;
 use epr_fhir::package::{PackageCache, PackageId};
@@ -149,6 +150,11 @@ pub(crate) fn sources(project: &Project) -> Outcome<Vec<Source>> {
     project.file.source.iter().map(|(name, section)| source(project, name, section)).collect()
 }
 
+/// The files that name this machine's ODBC drivers.
+pub(crate) fn odbc_configurations() -> Vec<PathBuf> {
+    default_configurations(std::env::var_os("ODBCSYSINI").map(PathBuf::from))
+}
+
 fn source(project: &Project, name: &str, section: &SourceSection) -> Outcome<Source> {
     let kind = SourceKind::from_code(&section.kind).ok_or_else(|| {
         let known: Vec<_> = SourceKind::ALL.iter().map(|k| k.as_str()).collect();
@@ -175,6 +181,7 @@ fn source(project: &Project, name: &str, section: &SourceSection) -> Outcome<Sou
         driver: section.driver.clone(),
         database,
         connection: connection.transpose()?,
+        odbc_configurations: odbc_configurations(),
         path: section.path.as_ref().map(|p| project.path(p)),
         spec_path,
         spec_text,

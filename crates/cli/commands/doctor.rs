@@ -39,7 +39,7 @@ pub(crate) fn run(common: &Common) -> Outcome<Exit> {
     for driver in drivers {
         findings.push((
             "driver",
-            match driver::resolve(&driver, &driver::configurations()) {
+            match driver::resolve(&driver, &workspace::odbc_configurations()) {
                 Ok(path) => Finding::There(format!("{driver}: {}", path.display())),
                 Err(lost) => Finding::Missing(format!("{driver} is not in {}", lost.looked_in), lost.remedy),
             },

@@ -62,7 +62,12 @@ struct Found {
 }
 
 impl<'s> Database<'s> {
-    /// Connects. The database is never written to.
+    /// Connects and begins the one read transaction in which all tables are read, where that is known how: a database
+    /// that is written to meanwhile is then staged as it stood at one moment. The database is never written to.
+    ///
+    /// SQLite holds a snapshot from the first read of a transaction (here: of its list of tables) to its end. In
+    /// PostgreSQL that is so from the isolation level REPEATABLE READ on; the default is a snapshot a statement.
+    /// For other products nothing is asked: under their default levels a transaction is no snapshot.
     pub fn open(source: &'s Source) -> Result<Self, ExtractError> {
         let connection = connect::open(source)?;
         let reach = |e: odbc_api::Error| ExtractError::Unreachable { name: source.name.clone(), source: fault(&e) };
@@ -70,6 +75,13 @@ impl<'s> Database<'s> {
         let dialect = if product.eq_ignore_ascii_case("sqlite") { Dialect::Sqlite } else { Dialect::Other };
         if dialect == Dialect::Sqlite {
             connection.execute("PRAGMA query_only = ON", (), None).map_err(reach)?;
+            connection.set_autocommit(false).map_err(reach)?;
+        }
+        if product.eq_ignore_ascii_case("postgresql") {
+            connection.set_autocommit(false).map_err(reach)?;
+            connection
+                .execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", (), None)
+                .map_err(reach)?;
         }
         let tables = match dialect {
             Dialect::Sqlite => {
@@ -369,7 +381,7 @@ mod tests {
     /// SQLite's driver stands in for one whose columns have types: it converts by the declared type.
     #[test]
     fn each_strategy_fetches_its_kind_and_nothing_is_narrowed() {
-        let Ok(driver) = driver::resolve("SQLite3", &driver::configurations()) else {
+        let Ok(driver) = driver::resolve("SQLite3", &driver::default_configurations(None)) else {
             println!("skipped: the SQLite ODBC driver is not on this machine");
             return;
         };

@@ -33,6 +33,8 @@ pub struct Source {
     pub database: Option<PathBuf>,
     /// Databases: a whole connection string, from the environment or a file; it may hold a password.
     pub connection: Option<Sensitive<String>>,
+    /// Databases: the files that name drivers, see [`crate::odbc::driver::default_configurations`].
+    pub odbc_configurations: Vec<PathBuf>,
     /// Files: a folder or one file.
     pub path: Option<PathBuf>,
     /// The source spec, for messages.

@@ -32,7 +32,7 @@ fn connection_text(source: &Source) -> Result<String, ExtractError> {
         return Err(project("the connection names no `Driver=`; give `driver` in the project file"));
     };
     let path =
-        driver::resolve(&driver.1, &driver::configurations()).map_err(|missing| ExtractError::DriverMissing {
+        driver::resolve(&driver.1, &source.odbc_configurations).map_err(|missing| ExtractError::DriverMissing {
             name: source.name.clone(),
             driver: driver.1.clone(),
             looked_in: missing.looked_in,

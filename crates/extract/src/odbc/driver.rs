@@ -40,9 +40,10 @@ pub fn resolve(name: &str, configurations: &[PathBuf]) -> Result<PathBuf, NotFou
     resolve_in(name, configurations, &FOLDERS.map(Path::new))
 }
 
-/// The configuration files of this machine: the folder that `ODBCSYSINI` names comes first, as for any driver manager.
-pub fn configurations() -> Vec<PathBuf> {
-    let named = std::env::var_os("ODBCSYSINI").map(|folder| Path::new(&folder).join("odbcinst.ini"));
+/// The configuration files of this machine: the folder that the environment variable `ODBCSYSINI` names comes first,
+/// as for any driver manager. The caller gives it, for nothing is read from the environment here.
+pub fn default_configurations(odbcsysini: Option<PathBuf>) -> Vec<PathBuf> {
+    let named = odbcsysini.map(|folder| folder.join("odbcinst.ini"));
     named.into_iter().chain([PathBuf::from("/etc/odbcinst.ini"), PathBuf::from("/etc/unixODBC/odbcinst.ini")]).collect()
 }
 

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use epr_extract::{ExtractError, Source, SourceKind, odbc::driver};
 use epr_model::Sensitive;
+use odbc_api::Cursor;
 use rusqlite::Connection;
 
 use super::probe::{self, Staged, extract};
 
 /// A database made by `sql`, and the source that reads it by `spec`; `None` where there is no driver.
 fn database(sql: &str, spec: &str) -> Option<(tempfile::TempDir, Source)> {
-    if let Err(missing) = driver::resolve("SQLite3", &driver::configurations()) {
+    if let Err(missing) = driver::resolve("SQLite3", &probe::configurations()) {
         assert!(!probe::required("odbc"), "EPR_REQUIRE names `odbc`: {missing:?}");
         println!("skipped: the SQLite ODBC driver is not on this machine");
         return None;
@@ -251,4 +252,50 @@ fn load(connection: &Connection, file: &Path, table: &str) -> Vec<Vec<String>> {
     }
     connection.execute_batch("COMMIT").unwrap();
     rows
+}
+
+/// Over the same driver: a second SQLite in one process (rusqlite brings its own) would undo the locks of the first.
+fn second_connection(database: &Path) -> odbc_api::Connection<'static> {
+    let driver = driver::resolve("SQLite3", &probe::configurations()).unwrap();
+    let text = format!("Driver={};Database={};NoCreat=1;", driver.display(), database.display());
+    let options = odbc_api::ConnectionOptions::default();
+    odbc_api::environment().unwrap().connect_with_connection_string(&text, options).unwrap()
+}
+
+/// Writes into table B when table A is being read.
+struct WritesMeanwhile {
+    database: PathBuf,
+}
+
+impl epr_run::Progress for WritesMeanwhile {
+    fn begin(&self, label: &str, _: Option<u64>, _: &'static str) {
+        if label == "src B" {
+            let writer = second_connection(&self.database);
+            writer.execute("UPDATE A SET X = 'late'", (), None).unwrap();
+            writer.execute("INSERT INTO B VALUES ('late')", (), None).unwrap();
+        }
+    }
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+#[test]
+fn all_tables_are_of_one_moment_though_another_writes_between_them() {
+    // With a write-ahead log the writer is not made to wait, and its rows are there for whoever looks anew.
+    let sql = "PRAGMA journal_mode = WAL; CREATE TABLE A (X TEXT); CREATE TABLE B (X TEXT);
+        INSERT INTO A VALUES ('early'); INSERT INTO B VALUES ('early');";
+    let spec = "tables: { A: { key: row }, B: { key: row }, C: { key: row, sql: 'SELECT X FROM A' } }";
+    let Some((_folder, source)) = database(sql, spec) else { return };
+    let database = source.database.clone().unwrap();
+    let staged = probe::extract_watched(source, &WritesMeanwhile { database: database.clone() }).unwrap();
+    for table in ["A", "B", "C"] {
+        assert_eq!(staged.rows(table), [["early"]], "{table}");
+    }
+    let mut n_late = 0;
+    let mut cursor =
+        second_connection(&database).into_cursor("SELECT X FROM B WHERE X = 'late'", (), None).unwrap().unwrap();
+    while cursor.next_row().unwrap().is_some() {
+        n_late += 1;
+    }
+    assert_eq!(n_late, 1, "the other connection did write");
 }

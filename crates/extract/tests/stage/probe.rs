@@ -7,13 +7,19 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
+use epr_extract::odbc::driver;
 use epr_extract::{ExtractError, ExtractInput, Source, SourceKind};
 use epr_model::{Issue, Stage};
 use epr_run::context::Silent;
 use epr_run::folder::{OldSignature, RunInfo};
 use epr_run::records::{self, RecordReader};
 use epr_run::staged::TableReader;
-use epr_run::{FinishedStage, RunFolder, Sha256Hex, StageContext, StopFlag};
+use epr_run::{FinishedStage, Progress, RunFolder, Sha256Hex, StageContext, StopFlag};
+
+/// The ODBC configuration of the machine that the tests run on.
+pub(crate) fn configurations() -> Vec<PathBuf> {
+    driver::default_configurations(std::env::var_os("ODBCSYSINI").map(PathBuf::from))
+}
 
 pub(crate) fn source(kind: SourceKind, spec: &str) -> Source {
     Source {
@@ -24,6 +30,7 @@ pub(crate) fn source(kind: SourceKind, spec: &str) -> Source {
         driver: None,
         database: None,
         connection: None,
+        odbc_configurations: configurations(),
         path: None,
         spec_path: PathBuf::from("sources/rxx/sys.yaml"),
         spec_text: spec.to_owned(),
@@ -44,14 +51,24 @@ pub(crate) fn extract(source: Source) -> Result<Staged, ExtractError> {
 pub(crate) fn stopped(source: Source) -> ExtractError {
     let stop = StopFlag::new();
     stop.stop();
-    extract_with(source, 8192, &stop).err().unwrap()
+    extract_with(source, 8192, &stop, &Silent).err().unwrap()
 }
 
 pub(crate) fn extract_in_batches(source: Source, batch_rows: usize) -> Result<Staged, ExtractError> {
-    extract_with(source, batch_rows, &StopFlag::new())
+    extract_with(source, batch_rows, &StopFlag::new(), &Silent)
 }
 
-fn extract_with(source: Source, batch_rows: usize, stop: &StopFlag) -> Result<Staged, ExtractError> {
+/// With somebody who is told of each table as it begins.
+pub(crate) fn extract_watched(source: Source, progress: &dyn Progress) -> Result<Staged, ExtractError> {
+    extract_with(source, 8192, &StopFlag::new(), progress)
+}
+
+fn extract_with(
+    source: Source,
+    batch_rows: usize,
+    stop: &StopFlag,
+    progress: &dyn Progress,
+) -> Result<Staged, ExtractError> {
     let folder = tempfile::tempdir().unwrap();
     let hash = Sha256Hex::of_bytes(b"run");
     let info = RunInfo {
@@ -74,7 +91,7 @@ fn extract_with(source: Source, batch_rows: usize, stop: &StopFlag) -> Result<St
         cut_off: None,
         old_signature: OldSignature::Keep,
     };
-    let stage = epr_extract::run(StageContext { run: &run, progress: &Silent, stop }, &input);
+    let stage = epr_extract::run(StageContext { run: &run, progress, stop }, &input);
     if stage.is_err() {
         assert!(run.finished(Stage::Extract).unwrap().is_none(), "a stage that failed must not look finished");
     }
