@@ -56,6 +56,10 @@ pub enum ExtractError {
         #[source]
         source: std::io::Error,
     },
+    #[error(
+        "{path} was altered while it was read; nothing of this run was staged; wait until the file is there whole, then the same command"
+    )]
+    FileChanged { path: PathBuf },
     #[error("{path} is not a schema file of this version: {reason}; write it anew with `epr extract --schema`")]
     SchemaFile { path: PathBuf, reason: String },
     #[error(transparent)]
@@ -72,6 +76,7 @@ impl ExtractError {
             | Self::DatabaseMissing { .. }
             | Self::Unreachable { .. }
             | Self::NoFiles { .. }
+            | Self::FileChanged { .. }
             | Self::Io { .. } => true,
             Self::Run(error) => !matches!(error, RunError::Signed { .. } | RunError::StageMissing { .. }),
             // A query that the database refuses (SQLSTATE 42…) is a mistake in the spec; anything else is the database.

@@ -15,6 +15,7 @@
 //! | CSV: wholeness, ragged rows | [`delimited`] |
 //! | text to typed values, strictly | [`convert`] |
 //! | bytes to text | [`decode`] |
+//! | files read twice and never held whole | [`stream`] |
 //! | rows to Parquet; what did not fit; large cells | [`staging`], [`aside`], [`blobs`] |
 //! | files of a source, in one order | [`files`] |
 //! | issue codes and their pages | [`issues`] |
@@ -33,6 +34,7 @@ pub mod source;
 pub mod spec;
 pub mod stage;
 pub mod staging;
+pub mod stream;
 pub mod xml;
 
 pub use error::ExtractError;

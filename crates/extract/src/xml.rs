@@ -1,9 +1,9 @@
 //! XML sources: files to records, records to rows of a table and its child tables.
 //!
-//! A file is read and checked whole before anything of it is staged: a file that breaks off, or is not well-formed,
-//! gives an issue and no row. Files are parsed in parallel and staged in the order of their names. A file is in
-//! memory while it is read (the records of at most 16 files together), so a single file of gigabytes wants as much
-//! memory.
+//! A file is read and checked to its end before anything of it is staged: a file that breaks off, or is not
+//! well-formed, gives an issue and no row. Files are checked in parallel and staged in the order of their names. The
+//! records of a small file are kept from the check; a larger file is read once more, record by record, and must then
+//! be the same ([`crate::stream`]). So memory is bounded by the largest record, not by the file.
 //!
 //! | what you want to find | where |
 //! |---|---|
@@ -15,23 +15,33 @@ pub mod document;
 pub mod path;
 pub mod record;
 
-use std::path::{Path, PathBuf};
+use std::io::BufRead;
+use std::path::Path;
 
+use encoding_rs::Encoding;
 use epr_model::Action;
 use epr_model::schema::TableSchema;
-use epr_run::StageContext;
 use epr_run::staged::StagedTable;
+use epr_run::{StageContext, StopFlag};
 use rayon::prelude::*;
 
+use self::document::Broken;
+use self::path::RecordPath;
 use self::record::Element;
 use crate::convert::Typed;
+use crate::decode::XmlEncodingFault;
 use crate::source::Source;
 use crate::spec::{ChildSpec, KeySpec, PathColumn, TableSpec, Trim, XmlTable, schema};
 use crate::staging::{Cell, Outlet, Sink};
-use crate::{ExtractError, decode, files, issues};
+use crate::stream::{Decoded, Proof};
+use crate::{ExtractError, decode, files, issues, stream};
 
-/// Files parsed at once; their records are in memory together.
+/// Files checked at once; what is kept of them is in memory together.
 const FILES_AT_ONCE: usize = 16;
+/// The records of a file that are kept from its check, in bytes of memory.
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
+/// Records between two looks at whether to stop.
+const RECORDS_BETWEEN_CHECKS: u64 = 1024;
 
 /// Stages an XML table and its child tables; returned in the order of the spec.
 pub fn stage_table(
@@ -57,9 +67,10 @@ pub fn stage_table(
     ctx.progress.begin(&format!("{} {}", source.name, spec.name), Some(found.len() as u64), "files");
     for chunk in found.chunks(FILES_AT_ONCE) {
         ctx.stop.check()?;
-        let parsed: Vec<Result<Parsed, ExtractError>> = chunk.par_iter().map(|f| parse_file(f, xml)).collect();
-        for (file, parsed) in chunk.iter().zip(parsed) {
-            tables.file(file, parsed?)?;
+        let checked: Vec<Result<Checked, ExtractError>> =
+            chunk.par_iter().map(|f| check_file(f, xml, ctx.stop)).collect();
+        for (file, checked) in chunk.iter().zip(checked) {
+            tables.file(ctx.stop, file, xml, checked?)?;
             ctx.progress.advance(1);
         }
     }
@@ -67,22 +78,101 @@ pub fn stage_table(
     tables.finish()
 }
 
-enum Parsed {
-    Records(Vec<Element>),
+/// A file that was read to its end.
+enum Checked {
+    /// It is whole, and its records are few.
+    Kept(Vec<Element>),
+    /// It is whole, and is to be read again for its records.
+    Large(Proof),
     /// Why nothing of the file may be used: place and reason, no content.
     Refused(String),
 }
 
-fn parse_file(path: &PathBuf, xml: &XmlTable) -> Result<Parsed, ExtractError> {
-    let bytes = std::fs::read(path).map_err(ExtractError::io("read", path))?;
-    let text = match decode::xml_document(&bytes) {
-        Ok(text) => text,
-        Err(fault) => return Ok(Parsed::Refused(format!("1:1: {fault}"))),
-    };
-    Ok(match document::records(&text, &xml.record) {
-        Ok(records) => Parsed::Records(records),
-        Err(fault) => Parsed::Refused(fault.to_string()),
+fn check_file(path: &Path, xml: &XmlTable, stop: &StopFlag) -> Result<Checked, ExtractError> {
+    let mut kept = Some(Vec::new());
+    let (mut weight, mut n_records) = (0, 0);
+    let read = read_file(path, &xml.record, |record| {
+        n_records += 1;
+        if n_records % RECORDS_BETWEEN_CHECKS == 0 {
+            stop.check()?;
+        }
+        if let Some(records) = &mut kept {
+            weight += record.weight();
+            if weight <= KEPT_BYTES {
+                records.push(record);
+            } else {
+                kept = None;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(match (read, kept) {
+        (Err(reason), _) => Checked::Refused(reason),
+        (Ok(_), Some(records)) => Checked::Kept(records),
+        (Ok(proof), None) => Checked::Large(proof),
     })
+}
+
+/// Reads a file to its end; the inner error says why it is refused, with its place.
+fn read_file(
+    path: &Path,
+    record: &RecordPath,
+    take: impl FnMut(Element) -> Result<(), ExtractError>,
+) -> Result<Result<Proof, String>, ExtractError> {
+    let mut file = stream::open(path)?;
+    let (encoding, rest) = stream::after_head(&mut file, encoding_and_mark).map_err(ExtractError::io("read", path))?;
+    let encoding = match encoding {
+        Ok(encoding) => encoding,
+        Err(fault) => return Ok(Err(format!("1:1: {fault}"))),
+    };
+    match document::each_record(Decoded::new(rest, encoding), record, take) {
+        Ok(()) => Ok(Ok(file.proof())),
+        Err(Broken::Refused { at, reason }) => Ok(Err(format!("{}: {reason}", place(path, at)?))),
+        Err(Broken::NotText) => {
+            let fault = decode::XmlEncodingFault::NotText(encoding.name());
+            Ok(Err(format!("{}: {fault}", place(path, u64::MAX)?)))
+        }
+        Err(Broken::Io(kind)) => Err(ExtractError::io("read", path)(kind.into())),
+        Err(Broken::Taken(error)) => Err(error),
+    }
+}
+
+fn encoding_and_mark(head: &[u8]) -> (Result<&'static Encoding, XmlEncodingFault>, usize) {
+    match decode::xml_encoding(head) {
+        Ok((encoding, n_mark)) => (Ok(encoding), n_mark),
+        Err(fault) => (Err(fault), 0),
+    }
+}
+
+/// Line and column, from 1, of a byte of a file's text, or of where the text ends. Only a refused file is read for it.
+fn place(path: &Path, at: u64) -> Result<String, ExtractError> {
+    let mut file = stream::open(path)?;
+    let (encoding, rest) = stream::after_head(&mut file, encoding_and_mark).map_err(ExtractError::io("read", path))?;
+    let Ok(encoding) = encoding else { return Ok("1:1".to_owned()) };
+    let (mut line, mut column, mut left) = (1_u64, 1_u64, at);
+    let mut text = Decoded::new(rest, encoding);
+    loop {
+        let bytes = match text.fill_buf() {
+            Ok(bytes) => bytes,
+            Err(error) if stream::is_not_text(&error) => break,
+            Err(error) => return Err(ExtractError::io("read", path)(error)),
+        };
+        let n = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if n == 0 {
+            break;
+        }
+        for byte in &bytes[..n] {
+            match byte {
+                b'\n' => (line, column) = (line + 1, 1),
+                // The later bytes of a character.
+                0x80..=0xBF => {}
+                _ => column += 1,
+            }
+        }
+        left -= n as u64;
+        text.consume(n);
+    }
+    Ok(format!("{line}:{column}"))
 }
 
 /// The sinks of a table and its child tables.
@@ -120,18 +210,34 @@ impl<'o, 's> Tables<'o, 's> {
         Ok(Self { outlet, source, spec, columns: &xml.columns, key_column, sink, children })
     }
 
-    fn file(&mut self, path: &Path, parsed: Parsed) -> Result<(), ExtractError> {
+    fn file(&mut self, stop: &StopFlag, path: &Path, xml: &XmlTable, checked: Checked) -> Result<(), ExtractError> {
         let place = |what: &str| Some(format!("{}: {what}", files::name(path)));
-        match parsed {
-            Parsed::Refused(reason) => {
+        match checked {
+            Checked::Refused(reason) => {
                 let what = (issues::XML_REFUSED, Action::Refused);
                 self.outlet.raise(self.source, &self.spec.name, what, None, None, place(&reason))
             }
-            Parsed::Records(records) if records.is_empty() => {
+            Checked::Kept(records) if records.is_empty() => {
                 let what = (issues::XML_NO_RECORD, Action::Kept);
                 self.outlet.raise(self.source, &self.spec.name, what, None, None, place("no record"))
             }
-            Parsed::Records(records) => records.iter().try_for_each(|r| self.record(r)),
+            Checked::Kept(records) => records.iter().try_for_each(|r| self.record(r)),
+            Checked::Large(proof) => {
+                let mut n_records = 0;
+                let read = read_file(path, &xml.record, |record| {
+                    n_records += 1;
+                    if n_records % RECORDS_BETWEEN_CHECKS == 0 {
+                        stop.check()?;
+                    }
+                    self.record(&record)
+                })?;
+                // What was proved of another content says nothing of this one.
+                if read.as_ref() == Ok(&proof) {
+                    Ok(())
+                } else {
+                    Err(ExtractError::FileChanged { path: path.to_owned() })
+                }
+            }
         }
     }
 

@@ -1,10 +1,11 @@
-//! A whole XML document, checked as it is read: what quick-xml 0.42 lets pass is refused here.
+//! An XML document, checked as it is read: what quick-xml 0.42 lets pass is refused here.
 //!
 //! quick-xml takes an unclosed root for an end, accepts two roots and text after them, and has no limits; so depth,
 //! roots, prefixes, entities and characters are this module's to check. A document type is refused altogether:
 //! nothing that it could declare is wanted, and entity expansion is an old attack.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::sync::Arc;
 
 use quick_xml::escape::{resolve_predefined_entity, unescape};
@@ -14,46 +15,70 @@ use quick_xml::{NsReader, XmlVersion};
 
 use super::path::RecordPath;
 use super::record::{Attribute, Content, Element};
+use crate::stream::{CHUNK_BYTES, Rationed, is_not_text, is_too_long};
 
 /// Elements inside each other beyond this are refused.
 pub const MAX_DEPTH: usize = 256;
 /// A record above this is refused: it has to fit in memory.
 pub const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why a document was refused, and where; never a word of its content.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{line}:{column}: {reason}")]
-pub struct XmlFault {
-    /// From 1.
-    pub line: u32,
-    /// From 1, in characters.
-    pub column: u32,
-    pub reason: String,
+/// Why a document was not read to its end.
+#[derive(Debug)]
+pub enum Broken<E> {
+    /// It is not whole or not well-formed: at which byte of its text, and why, without a word of its content.
+    Refused { at: u64, reason: String },
+    /// A byte is not text in the document's encoding.
+    NotText,
+    /// The file could not be read; the document may be whole.
+    Io(std::io::ErrorKind),
+    /// Who takes the records could not go on.
+    Taken(E),
 }
 
-/// The records of a document, in document order. All of it is read and checked before one is returned.
+/// Gives the records of a document to `take`, in document order, each when its end was read. Only when this returns
+/// `Ok` is the document whole: what was taken until then may not be kept otherwise.
 ///
-/// A record inside a record belongs to the outer one.
-pub fn records(text: &str, path: &RecordPath) -> Result<Vec<Element>, XmlFault> {
-    let mut found = Vec::new();
+/// `text` is UTF-8 and is not held: one record and one event are, and each is limited to [`MAX_RECORD_BYTES`]. A
+/// record inside a record belongs to the outer one.
+pub fn each_record<E>(
+    text: impl BufRead,
+    path: &RecordPath,
+    mut take: impl FnMut(Element) -> Result<(), E>,
+) -> Result<(), Broken<E>> {
     let mut state = State::default();
-    let mut reader = NsReader::from_str(text);
+    let mut reader = NsReader::from_reader(Rationed::new(text, MAX_RECORD_BYTES));
     reader.config_mut().check_comments = true;
-    let fail = |at: u64, reason: String| {
-        let place = epr_model::yaml::position(text, at as usize);
-        XmlFault { line: place.line, column: place.column, reason }
-    };
+    let mut buffer = Vec::new();
     loop {
         let at = reader.buffer_position();
-        let event = match reader.read_event() {
+        buffer.clear();
+        reader.get_mut().renew();
+        let event = match reader.read_event_into(&mut buffer) {
             Ok(Event::Eof) => break,
             Ok(event) => event,
-            Err(error) => return Err(fail(reader.error_position().max(at), describe(&error))),
+            Err(error) => return Err(broken(&error, reader.error_position().max(at), at)),
         };
-        state.event(&event, &reader, path, &mut found).map_err(|reason| fail(at, reason))?;
+        let record = state.event(&event, &reader, path).map_err(|reason| Broken::Refused { at, reason })?;
+        if let Some(record) = record {
+            take(record).map_err(Broken::Taken)?;
+        }
+        // An event of many megabytes does not make every later one keep its memory.
+        if buffer.capacity() > CHUNK_BYTES {
+            buffer = Vec::new();
+        }
     }
-    state.end().map_err(|reason| fail(text.len() as u64, reason))?;
-    Ok(found)
+    state.end().map_err(|reason| Broken::Refused { at: reader.buffer_position(), reason })
+}
+
+fn broken<E>(error: &quick_xml::Error, error_at: u64, event_at: u64) -> Broken<E> {
+    match error {
+        quick_xml::Error::Io(error) if is_not_text(error) => Broken::NotText,
+        quick_xml::Error::Io(error) if is_too_long(error) => {
+            Broken::Refused { at: event_at, reason: format!("a piece of more than {MAX_RECORD_BYTES} bytes") }
+        }
+        quick_xml::Error::Io(error) => Broken::Io(error.kind()),
+        other => Broken::Refused { at: error_at, reason: describe(other) },
+    }
 }
 
 /// The elements that are open, from the root inwards, and where a record began.
@@ -69,13 +94,14 @@ struct State {
 }
 
 impl State {
+    /// The record that ends with the event, if one does.
     fn event(
         &mut self,
         event: &Event<'_>,
-        reader: &NsReader<&[u8]>,
+        reader: &NsReader<impl BufRead>,
         path: &RecordPath,
-        found: &mut Vec<Element>,
-    ) -> Result<(), String> {
+    ) -> Result<Option<Element>, String> {
+        let mut record = None;
         match event {
             Event::Decl(_) if self.has_begun => {
                 return Err("an XML declaration that is not at the beginning".to_owned());
@@ -83,9 +109,9 @@ impl State {
             Event::Start(start) => self.start(start, reader, path)?,
             Event::Empty(start) => {
                 self.start(start, reader, path)?;
-                self.close(found);
+                record = self.close();
             }
-            Event::End(_) => self.close(found),
+            Event::End(_) => record = self.close(),
             Event::Text(text) => self.text(&text.xml10_content())?,
             Event::CData(text) => {
                 if self.open.is_empty() {
@@ -104,10 +130,15 @@ impl State {
             Event::PI(_) | Event::Comment(_) | Event::Decl(_) | Event::Eof => {}
         }
         self.has_begun = true;
-        Ok(())
+        Ok(record)
     }
 
-    fn start(&mut self, start: &BytesStart<'_>, reader: &NsReader<&[u8]>, path: &RecordPath) -> Result<(), String> {
+    fn start(
+        &mut self,
+        start: &BytesStart<'_>,
+        reader: &NsReader<impl BufRead>,
+        path: &RecordPath,
+    ) -> Result<(), String> {
         if self.open.is_empty() && self.has_root {
             return Err("a second root element".to_owned());
         }
@@ -125,7 +156,7 @@ impl State {
         Ok(())
     }
 
-    fn element(&mut self, start: &BytesStart<'_>, reader: &NsReader<&[u8]>) -> Result<Element, String> {
+    fn element(&mut self, start: &BytesStart<'_>, reader: &NsReader<impl BufRead>) -> Result<Element, String> {
         let (uri, local) = reader.resolver().resolve_element(start.name());
         let uri = self.uri(&uri)?;
         let mut attributes: Vec<Attribute> = Vec::new();
@@ -175,20 +206,17 @@ impl State {
         Ok(())
     }
 
-    fn close(&mut self, found: &mut Vec<Element>) {
+    fn close(&mut self) -> Option<Element> {
         let depth = self.open.len();
-        let Some(element) = self.open.pop() else { return };
-        match self.record_depth {
-            Some(record) if record == depth => {
-                self.record_depth = None;
-                found.push(element);
-            }
-            Some(_) => {
-                let parent = self.open.last_mut().expect("a record's own element is still open");
-                parent.content.push(Content::Element(element));
-            }
-            None => {}
+        let element = self.open.pop()?;
+        let record = self.record_depth?;
+        if record == depth {
+            self.record_depth = None;
+            return Some(element);
         }
+        let parent = self.open.last_mut().expect("a record's own element is still open");
+        parent.content.push(Content::Element(element));
+        None
     }
 
     fn count(&mut self, n_bytes: usize) -> Result<(), String> {

@@ -56,6 +56,17 @@ impl Element {
         own
     }
 
+    /// About how many bytes of memory the element takes, all that is in it included.
+    pub fn weight(&self) -> usize {
+        let attributes: usize =
+            self.attributes.iter().map(|a| size_of::<Attribute>() + a.local.len() + a.value.len()).sum();
+        let content = self.content.iter().map(|content| match content {
+            Content::Element(element) => element.weight(),
+            Content::Text(text) => size_of::<Content>() + text.len(),
+        });
+        size_of::<Content>() + self.local.len() + attributes + content.sum::<usize>()
+    }
+
     /// Appends text, joined to text that stands just before it.
     pub fn push_text(&mut self, text: &str) {
         match self.content.last_mut() {
@@ -79,7 +90,12 @@ impl Element {
 #[cfg(test)]
 pub(super) fn test_record(xml: &str) -> Element {
     let path = super::path::RecordPath::parse("*", &super::path::Prefixes::new()).unwrap();
-    let mut records = super::document::records(xml, &path).unwrap();
+    let mut records = Vec::new();
+    super::document::each_record(xml.as_bytes(), &path, |record| {
+        records.push(record);
+        Ok::<_, std::convert::Infallible>(())
+    })
+    .unwrap();
     assert_eq!(records.len(), 1);
     records.remove(0)
 }

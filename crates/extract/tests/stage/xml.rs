@@ -1,6 +1,12 @@
 //! XML files: namespaces, child tables, and every way of not being whole.
 
-use epr_extract::xml::path::Prefixes;
+use std::cell::Cell;
+use std::io::Read;
+use std::rc::Rc;
+
+use epr_extract::stream::{CHUNK_BYTES, Decoded};
+use epr_extract::xml::document::{Broken, each_record};
+use epr_extract::xml::path::{Prefixes, RecordPath};
 use epr_extract::{Source, SourceKind};
 use epr_model::Severity;
 
@@ -63,17 +69,110 @@ fn a_file_cut_anywhere_is_refused_whole() {
     }
 }
 
+/// The records that a document gives, and whether it is whole.
+fn read(bytes: &[u8]) -> (usize, bool) {
+    let path = RecordPath::parse("//*", &Prefixes::new()).unwrap();
+    let Ok((encoding, n_mark)) = epr_extract::decode::xml_encoding(bytes) else { return (0, false) };
+    let mut n_records = 0;
+    let read = each_record(Decoded::new(&bytes[n_mark..], encoding), &path, |_| {
+        n_records += 1;
+        Ok::<_, std::convert::Infallible>(())
+    });
+    (n_records, read.is_ok())
+}
+
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
     #[test]
     fn no_damage_to_a_file_makes_the_reader_panic(at in 0..SAMPLE.len(), byte: u8, n in 0..40_usize) {
         let mut bytes = SAMPLE.as_bytes().to_vec();
         bytes[at] = byte;
         bytes.drain(at..(at + n).min(SAMPLE.len()));
-        let path = epr_extract::xml::path::RecordPath::parse("//*", &Prefixes::new()).unwrap();
-        if let Ok(text) = epr_extract::decode::xml_document(&bytes) {
-            let _ = epr_extract::xml::document::records(&text, &path);
+        read(&bytes);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic_and_only_a_whole_one_has_records(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+        noise in "[<>/a&;!?='\" \\[\\]-]{0,40}",
+    ) {
+        for bytes in [&bytes[..], noise.as_bytes(), &[b"\xfe\xff", &bytes[..]].concat(), &[b"<a>", &bytes[..]].concat()] {
+            let (n_records, is_whole) = read(bytes);
+            proptest::prop_assert!(!is_whole || n_records == 1, "each well-formed document has one root");
         }
+    }
+
+    #[test]
+    fn a_document_cut_before_its_end_is_never_whole(cut in 0..SAMPLE.trim_end().len()) {
+        proptest::prop_assert!(!read(&SAMPLE.as_bytes()[..cut]).1);
+    }
+}
+
+/// A file whose records are more than are kept from its check.
+fn large(n_records: usize) -> String {
+    let note = "x".repeat(1000);
+    let records = (0..n_records).map(|n| format!("<doc xmlns='urn:c'><id root='{n}'/><title>{note}</title></doc>\n"));
+    format!("<all>{}</all>", records.collect::<String>())
+}
+
+#[test]
+fn a_large_file_is_read_twice_and_staged_like_a_small_one() {
+    let text = large(20_000);
+    let (_folder, source) = source_of(&[("a.xml", text.as_bytes()), ("b.xml", &text.as_bytes()[..text.len() - 3])]);
+    let staged = extract(source).unwrap();
+    let keys: Vec<String> = staged.rows("id").into_iter().map(|r| r[0].clone()).collect();
+    assert_eq!(keys, (0..20_000).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        staged.issues(),
+        [
+            "EXT0301 refused document - - b.xml: 20001:1: not well-formed: tag not closed: `>` not found before end of input"
+        ]
+    );
+}
+
+#[test]
+fn one_record_of_a_document_is_in_memory_and_never_the_document() {
+    let text = large(20_000);
+    let path = RecordPath::parse("//c:doc", &Prefixes::from([("c".to_owned(), "urn:c".to_owned())])).unwrap();
+    let n_given = Rc::new(Cell::new(0));
+    let counted = Counted { bytes: text.as_bytes(), n_given: n_given.clone() };
+    let (mut n_taken, mut most_held) = (0, 0);
+    let read = each_record(Decoded::new(counted, encoding_rs::UTF_8), &path, |record| {
+        n_taken += record.string_value().len();
+        most_held = most_held.max(n_given.get() - n_taken);
+        Ok::<_, std::convert::Infallible>(())
+    });
+    assert!(read.is_ok());
+    // What is not note is tags: at most 60 bytes a record.
+    assert!(most_held <= 3 * CHUNK_BYTES + 60 * 20_000, "{most_held}");
+    assert_eq!(n_taken, 20_000 * 1000);
+}
+
+struct Counted<'b> {
+    bytes: &'b [u8],
+    n_given: Rc<Cell<usize>>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.bytes.read(buffer)?;
+        self.n_given.set(self.n_given.get() + n);
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_piece_without_an_end_is_refused_before_it_fills_the_memory() {
+    for begin in ["<a ", "<a><!--", "<a>", "<a><![CDATA["] {
+        let n_given = Rc::new(Cell::new(0));
+        let bytes = begin.bytes().chain(std::iter::repeat_n(b'x', 80 * 1024 * 1024)).collect::<Vec<_>>();
+        let counted = Counted { bytes: &bytes, n_given: n_given.clone() };
+        let path = RecordPath::parse("//*", &Prefixes::new()).unwrap();
+        let read =
+            each_record(Decoded::new(counted, encoding_rs::UTF_8), &path, |_| Ok::<_, std::convert::Infallible>(()));
+        let Err(Broken::Refused { reason, .. }) = read else { panic!("{begin}: {read:?}") };
+        assert_eq!(reason, "a piece of more than 67108864 bytes", "{begin}");
+        assert!(n_given.get() <= 64 * 1024 * 1024 + 3 * CHUNK_BYTES, "{begin}");
     }
 }
 
