@@ -6,6 +6,7 @@
 //! | commands, messages and exit codes as snapshots | [`commands`] |
 //! | the written fixture, from rows to delivered files | [`first`] |
 //! | Synthea's tables against Synthea's own FHIR export | [`synthea`] |
+//! | other years of Synthea's tables, made of those | [`synthea_years`] |
 //! | NHS 111 messages against an independent XPath reading | [`nhs111`] |
 //! | the same bytes whatever the threads, batches, places and orders | [`determinism`] |
 //! | kill -9 anywhere, then the same command | [`resume`] |
@@ -25,3 +26,4 @@ mod resume;
 #[allow(dead_code, reason = "the developers' commands use the rest")]
 mod sqlite;
 mod synthea;
+mod synthea_years;
