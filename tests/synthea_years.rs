@@ -272,7 +272,7 @@ fn every_row_is_delivered_as_often_as_it_stands(tables: &Tables, run: &Path) {
             ]
         },
     );
-    compare("MedicationRequest", run, rows(tables, "medications").map(event), |m| {
+    compare("MedicationRequest", run, rows(tables, "medications").map(|r| event(&r)), |m| {
         vec![
             ids.of_reference(m, "/subject"),
             ids.of_reference(m, "/encounter"),
@@ -280,7 +280,7 @@ fn every_row_is_delivered_as_often_as_it_stands(tables: &Tables, run: &Path) {
             text(m, "/authoredOn"),
         ]
     });
-    compare("Immunization", run, rows(tables, "immunizations").map(event), |i| {
+    compare("Immunization", run, rows(tables, "immunizations").map(|r| event(&r)), |i| {
         vec![
             ids.of_reference(i, "/patient"),
             ids.of_reference(i, "/encounter"),
@@ -288,7 +288,7 @@ fn every_row_is_delivered_as_often_as_it_stands(tables: &Tables, run: &Path) {
             text(i, "/occurrenceDateTime"),
         ]
     });
-    compare("Procedure", run, rows(tables, "procedures").map(event), |p| {
+    compare("Procedure", run, rows(tables, "procedures").map(|r| event(&r)), |p| {
         let time = text(p, "/performedPeriod/start") + &text(p, "/performedDateTime");
         vec![ids.of_reference(p, "/subject"), ids.of_reference(p, "/encounter"), text(p, "/code/coding/0/code"), time]
     });
@@ -319,7 +319,7 @@ fn compare(
 /// One tuple for each component, or for the observation itself.
 fn observations_agree(tables: &Tables, run: &Path, ids: &Ids) {
     let expected = rows(tables, "observations").map(|r| {
-        let mut tuple = event(r.clone());
+        let mut tuple = event(&r);
         let unit = Some(cell(&r, "UNITS")).filter(|unit| unit != "null").unwrap_or_default();
         let is_number = cell(&r, "VALUE").parse::<f64>().is_ok();
         let is_quantity =
@@ -476,8 +476,8 @@ fn start(row: &Row) -> String {
     cell(row, "START") + &cell(row, "DATE")
 }
 
-fn event(row: Row) -> Vec<String> {
-    vec![cell(&row, "PATIENT"), cell(&row, "ENCOUNTER"), cell(&row, "CODE"), start(&row)]
+fn event(row: &Row) -> Vec<String> {
+    vec![cell(row, "PATIENT"), cell(row, "ENCOUNTER"), cell(row, "CODE"), start(row)]
 }
 
 fn sex(row: &Row) -> String {
