@@ -227,7 +227,8 @@ impl MapCompiler<'_, '_, '_> {
     }
 }
 
-fn binding(element: &Element) -> Option<(String, BindingStrength)> {
+/// The value set that an element must or should take its codes from.
+pub(crate) fn binding(element: &Element) -> Option<(String, BindingStrength)> {
     let binding = element.binding.as_ref()?;
     match binding.strength {
         BindingStrength::Required | BindingStrength::Extensible => Some((binding.value_set.clone()?, binding.strength)),
