@@ -12,6 +12,7 @@
 //! | names, types, elements, code maps: everything that can be proved before data | [`check`] |
 //! | code maps as files | [`code_map`] |
 //! | what a finding looks like, with a caret | [`diagnostics`] |
+//! | the findings as SARIF | [`sarif`] |
 //! | the compiled form | [`plan`] |
 //! | the functions of the language | [`functions`] |
 //! | look-ups, groups, doubles of a key | [`join`] |
@@ -36,6 +37,7 @@ mod output;
 pub mod pack;
 pub mod plan;
 mod resolve;
+pub mod sarif;
 pub mod stage;
 pub mod syntax;
 pub mod testing;

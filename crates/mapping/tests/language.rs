@@ -256,6 +256,25 @@ fn a_diagnostic_serialises_with_its_place() {
     assert!(json["line"].as_u64().unwrap() > 1);
 }
 
+/// The rules are the table of codes, which other tests read; here they are counted, and those that were found shown.
+#[test]
+fn findings_are_a_sarif_log() {
+    let text = fs::read_to_string(inputs().join("language/err_two_rules.yaml")).unwrap();
+    let text = format!("{text}=== rk9/ipm/codes/un used.csv\nsource,target_system,target\n");
+    let sources = sources_of(&text);
+    let compiled = compile_text(&sources, &SUBSET, false);
+    let mut log = epr_mapping::diagnostics::sarif(&compiled.diagnostics, &sources, "1.2.3");
+    let run = &mut log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap().clone();
+    assert_eq!(rules.len(), epr_mapping::diagnostic_codes::DIAGNOSTICS.len());
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), compiled.diagnostics.len());
+    assert!(results.iter().all(|r| rules[r["ruleIndex"].as_u64().unwrap() as usize]["id"] == r["ruleId"]));
+    let found: Vec<_> = rules.into_iter().filter(|r| results.iter().any(|x| x["ruleId"] == r["id"])).collect();
+    run["tool"]["driver"]["rules"] = found.into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&log).unwrap());
+}
+
 #[test]
 fn with_the_real_definitions_the_whole_patient_compiles() {
     let home = std::env::var("HOME").unwrap_or_default();
