@@ -101,6 +101,18 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
         "A map cannot extend itself, nor a fragment use itself, whatever the way round.",
     ),
     doc(
+        "MAP0018",
+        Severity::Information,
+        "a map was skipped because its base has errors",
+        "What the base says is not known, so nothing could be checked of this map. Mend the base first.",
+    ),
+    doc(
+        "MAP0019",
+        Severity::Error,
+        "a map has both `group` and `latest`",
+        "One makes one resource of several rows, the other takes one row of several; what both would mean is not decided.",
+    ),
+    doc(
         "MAP0101",
         Severity::Error,
         "a table is not in the source",
@@ -357,7 +369,7 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
         "MAP0306",
         Severity::Error,
         "a source code would pass through unmapped",
-        "The element takes codes of a closed list; an unmapped code is never passed through as if it were mapped.",
+        "The element takes codes of a value set; an unmapped code is never passed through as if it were mapped. Where the set is only extensible this is a warning.",
     ),
     doc("MAP0307", Severity::Warning, "a code map or a fragment that no map uses", "Delete it, or name it."),
     doc(

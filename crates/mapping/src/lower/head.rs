@@ -306,6 +306,13 @@ impl MapCompiler<'_, '_, '_> {
 
     pub(super) fn latest(&mut self) -> Option<LatestPlan> {
         let latest = self.resolved.map.latest.as_ref()?;
+        if let Some(group) = &self.resolved.map.group {
+            let note = self.resolver.sink.note_at("`group` at", group.span);
+            self.sink()
+                .error("MAP0019", latest.span, "`group` and `latest` do not go together")
+                .note(note)
+                .help("keep one of them: which rows `latest` would choose within a group has no meaning yet");
+        }
         let by = self.by(&latest.by);
         let max = self.order(&latest.max).into_iter().map(|k| k.by).collect();
         let at = self.at(latest.span);

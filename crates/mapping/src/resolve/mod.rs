@@ -137,6 +137,10 @@ impl<'r, 's> Resolver<'r, 's> {
                 }
                 let Some(base) = self.base(&extends, stack) else {
                     // What the base says is not known, so nothing more can be said of this file.
+                    if self.sink.sources.find(&format!("{}.yaml", extends.text)).is_some() {
+                        let message = format!("skipped: its base `{}` has errors", extends.text);
+                        self.sink.information("MAP0018", extends.span, message);
+                    }
                     return None;
                 };
                 files.extend(base.files);
