@@ -1,77 +1,10 @@
 //! Bad input: a clear message, the right exit code, and nothing half-written that could be taken for whole.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::{binary, first};
-
-/// The fixture's project with its parts where a test can spoil them.
-struct Project {
-    folder: tempfile::TempDir,
-}
-
-impl Project {
-    fn make() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for part in ["sources", "mappings", "fixtures/first"] {
-            copy(&binary::root().join(part), &folder.path().join(part));
-        }
-        first::database(&folder.path().join("pas.sqlite"), first::Order::AsWritten);
-        Self { folder }
-    }
-
-    fn path(&self, relative: &str) -> PathBuf {
-        self.folder.path().join(relative)
-    }
-
-    fn change(&self, file: &str, from: &str, to: &str) {
-        let path = self.path(file);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{file} holds {from}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    }
-
-    fn command(&self) -> Command {
-        binary::run(
-            &self.path("fixtures/first/epr.toml"),
-            &self.path("run"),
-            &[("source.pas.database", &self.path("pas.sqlite"))],
-        )
-    }
-
-    /// Exit code and stderr, with this test's folder taken out.
-    fn told(&self, output: &Output) -> String {
-        let text =
-            String::from_utf8_lossy(&output.stderr).replace(&self.folder.path().display().to_string(), "[folder]");
-        let timed: Vec<&str> =
-            text.lines().filter(|line| !line.starts_with("  extract ") && !line.starts_with("run ")).collect();
-        format!("exit {}\n{}", output.status.code().unwrap_or(-1), timed.join("\n"))
-    }
-
-    /// What the run folder holds besides what every run has: no stage, unless one was whole.
-    fn stages(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path("run"))
-            .map(|entries| entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
-            .unwrap_or_default();
-        names.retain(|name| name.as_bytes()[0].is_ascii_digit());
-        names.sort();
-        names
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
+use crate::binary;
+use crate::project::Project;
 
 #[test]
 fn a_missing_driver_is_named_with_what_to_type() {

@@ -11,6 +11,9 @@
 //! | the same bytes whatever the threads, batches, places and orders | [`determinism`] |
 //! | kill -9 anywhere, then the same command | [`resume`] |
 //! | bad input: a clear message, the right exit code, nothing half-written | [`bad_input`] |
+//! | the fixture's project, where a test can spoil it | [`project`] |
+//! | every `--format` of every command | [`formats`] |
+//! | `epr validate` on anybody's files | [`validate_files`] |
 //! | the report in a real browser | [`browser`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
@@ -20,10 +23,13 @@ mod browser;
 mod commands;
 mod determinism;
 mod first;
+mod formats;
 mod nhs111;
+mod project;
 mod resume;
 #[path = "../xtask/src/sqlite.rs"]
 #[allow(dead_code, reason = "the developers' commands use the rest")]
 mod sqlite;
 mod synthea;
 mod synthea_years;
+mod validate_files;

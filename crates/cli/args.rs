@@ -35,7 +35,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
 
-    /// How results are printed on stdout.
+    /// How results are printed on stdout; a command says which of these it offers.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
@@ -51,7 +51,7 @@ pub(crate) struct Common {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
-    /// More on stderr: causes and places of errors.
+    /// More on stderr: each cause of an error on its own line; after each stage its issues, each with its first place.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -64,6 +64,20 @@ pub(crate) enum Format {
     Csv,
     Sarif,
     Junit,
+}
+
+impl Format {
+    /// As it is typed.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

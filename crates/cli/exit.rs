@@ -1,6 +1,6 @@
 //! Exit codes: a public interface, documented in README.md, and how a failure gets its code.
 
-use std::fmt;
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use epr_run::RunError;
@@ -145,16 +145,31 @@ pub(crate) fn of_stage(error: impl StageError, otherwise: Exit) -> Failure {
     Failure { exit, error: error.into(), state: None, next: None }
 }
 
-impl fmt::Display for Failure {
-    /// `error: what: cause`, then `state` and `next` on lines of their own.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {:#}", self.error)?;
+impl Failure {
+    /// What a person reads: `error: what: cause`, then `state` and `next` on lines of their own. `verbose` gives each
+    /// cause its own line.
+    pub(crate) fn told(&self, verbose: bool) -> String {
+        let mut text = if verbose { format!("error: {}", self.error) } else { format!("error: {:#}", self.error) };
+        let mut line = |word: &str, what: &str| {
+            let _ = write!(text, "\n  {word:<7} {what}");
+        };
+        if verbose {
+            for cause in self.error.chain().skip(1) {
+                line("cause", &cause.to_string());
+            }
+        }
         if let Some(state) = &self.state {
-            write!(f, "\n  state   {state}")?;
+            line("state", state);
+        }
+        if self.exit == Exit::Stopped {
+            line("state", "what is complete stays complete; the same command with the same --run-dir goes on");
         }
         if let Some(next) = &self.next {
-            write!(f, "\n  next    {next}")?;
+            line("next", next);
         }
-        Ok(())
+        if verbose {
+            line("exit", &self.exit.code().to_string());
+        }
+        text
     }
 }

@@ -11,14 +11,15 @@
 //! | exit codes, and how a failure gets its code | [`exit`] |
 //! | bars and lines on stderr | [`progress`] |
 //! | the closing summary | [`summary`] |
+//! | formats, and what is printed where | [`output`] |
 //! | the one place that reads the clock | [`clock`] |
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the binary is what talks to people")]
 
 mod args;
 mod clock;
 mod commands;
 mod config;
 mod exit;
+mod output;
 mod progress;
 mod stages;
 mod summary;
@@ -29,29 +30,27 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Cli;
+use crate::exit::Exit;
+use crate::output::note;
+use crate::output::stream::reader_gone;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         // The message of a panic may hold a value; its place cannot.
         let place = panic.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
-        eprintln!("error: a bug in epr, at {place}");
-        eprintln!("  state   stages that were finished stay finished; the one at work is not taken for whole");
-        eprintln!(
-            "  next    please report the place above; the same command with the same --run-dir goes on from there"
-        );
+        note(format!("error: a bug in epr, at {place}"));
+        note("  state   stages that were finished stay finished; the one at work is not taken for whole");
+        note("  next    please report the place above; the same command with the same --run-dir goes on from there");
         std::process::exit(exit::BUG);
     }));
     let cli = Cli::parse();
-    let quiet = cli.common.quiet;
+    let verbose = cli.common.verbose > 0;
     match commands::run(cli) {
+        // Who closed the pipe has seen enough: nobody is there to be told of issues.
+        Ok(Exit::Done | Exit::Issues) if reader_gone() => Exit::Done.into(),
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{failure}");
-            if !quiet && failure.exit == exit::Exit::Stopped {
-                eprintln!(
-                    "  state   what is complete stays complete; the same command with the same --run-dir goes on"
-                );
-            }
+            note(failure.told(verbose));
             failure.exit.into()
         }
     }

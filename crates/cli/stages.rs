@@ -12,7 +12,7 @@ use anyhow::anyhow;
 use epr_link::{LinkInput, TestNumbers};
 use epr_load::{LoadInput, TargetKind};
 use epr_mapping::stage::{Limit, MapError, MapInput};
-use epr_model::Stage;
+use epr_model::{Issue, Stage};
 use epr_report::{Hint, ReportInput, When};
 use epr_run::folder::{OldSignature, StageTimes};
 use epr_run::{FinishedStage, RunFolder, RunInfo, Sha256Hex, StageContext, StopFlag, audit};
@@ -23,6 +23,7 @@ use crate::args::Common;
 use crate::clock;
 use crate::config::{NhsNumberTrust, Retired, RuleSetting};
 use crate::exit::{Exit, Failure, Outcome, of_stage};
+use crate::output::note;
 use crate::progress::{Bar, Shown};
 use crate::workspace::{Workspace, run_hash};
 
@@ -36,6 +37,7 @@ pub(crate) struct Session {
     pub(crate) run_hash: Sha256Hex,
     bar: Bar,
     quiet: bool,
+    verbose: bool,
     old_signature: OldSignature,
 }
 
@@ -80,7 +82,9 @@ impl Session {
         };
         let shown = if common.no_progress || common.quiet || !is_terminal() { Shown::Nothing } else { Shown::Bar };
         let old_signature = if discard_signature { OldSignature::Discard } else { OldSignature::Keep };
-        Ok(Self { workspace, run, run_hash: hash, bar: Bar::new(shown), quiet: common.quiet, old_signature })
+        let bar = Bar::new(shown);
+        let (quiet, verbose) = (common.quiet, common.verbose > 0);
+        Ok(Self { workspace, run, run_hash: hash, bar, quiet, verbose, old_signature })
     }
 
     fn context(&self) -> StageContext<'_> {
@@ -253,10 +257,26 @@ impl Session {
         let entry = details([("stage", stage.as_str().to_owned()), ("folder", folder.to_owned()), ("manifest", hash)]);
         audit::append(self.run.root(), &clock::now(), &clock::user(), "stage-finished", entry)?;
         if !self.quiet {
-            eprintln!("{}", crate::summary::stage_line(&finished, begun.elapsed()));
+            note(crate::summary::stage_line(&finished, begun.elapsed()));
+            if self.verbose {
+                note_issues(&finished)?;
+            }
         }
         Ok(finished)
     }
+}
+
+/// Prints each code of a stage's issues with their number and the place of the first.
+fn note_issues(stage: &FinishedStage) -> Outcome<()> {
+    let mut by_code: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    for issue in epr_run::records::read::<Issue>(stage)? {
+        let issue = issue?;
+        by_code.entry(issue.code.clone()).or_insert_with(|| (0, crate::summary::place(&issue))).0 += 1;
+    }
+    for (code, (n, first)) in by_code {
+        note(format!("    {code:<8} {:>9}  first at {first}", crate::summary::number(n)));
+    }
+    Ok(())
 }
 
 /// What a reader of the report may want to type next.

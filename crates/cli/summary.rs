@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use epr_model::Stage;
-use epr_report::{GateState, Summary};
+use epr_model::{Issue, Stage};
+use epr_report::{Gate, GateState, Summary};
 use epr_run::{FinishedStage, RunError, RunFolder};
+use serde_json::{Value, json};
 
 use crate::exit::Exit;
 
@@ -15,7 +16,7 @@ pub(crate) fn stage_line(stage: &FinishedStage, took: Duration) -> String {
     let what = match manifest.stage {
         Stage::Extract => {
             let rows: u64 = manifest.tables.iter().map(|t| t.n_rows).sum();
-            format!("{} rows of {} tables", number(rows), manifest.tables.len())
+            format!("{} of {}", counted(rows, "row"), counted(manifest.tables.len() as u64, "table"))
         }
         Stage::Map => {
             let sum = |of: fn(&epr_run::ledger::MapLedger) -> u64| manifest.ledgers.maps.iter().map(of).sum::<u64>();
@@ -46,9 +47,55 @@ pub(crate) fn stage_line(stage: &FinishedStage, took: Duration) -> String {
         Stage::Report | Stage::ReportAfterLoad => format!("{}", stage.path().join("report.html").display()),
     };
     let issues: u64 = manifest.issues.values().sum();
-    let issues = if issues == 0 { String::new() } else { format!("; {} issues", number(issues)) };
+    let issues = if issues == 0 { String::new() } else { format!("; {}", counted(issues, "issue")) };
     let name = if manifest.stage == Stage::ReportAfterLoad { "report" } else { manifest.stage.as_str() };
     format!("  {name:<9} {what}{issues}  ({:.1} s)", took.as_secs_f64())
+}
+
+/// Where an issue is: `RK9/ipm PATIENTS.DTTM_OF_BIRTH, row 5`, or the element of a resource type. Never a value.
+pub(crate) fn place(issue: &Issue) -> String {
+    let mut text = String::new();
+    if let (Some(organisation), Some(system)) = (&issue.organisation, &issue.system) {
+        let _ = write!(text, "{organisation}/{system} ");
+    }
+    text.push_str(issue.table.as_deref().unwrap_or_default());
+    if let Some(column) = &issue.column {
+        let _ = write!(text, ".{column}");
+    }
+    if let Some(row_no) = issue.row_no {
+        let _ = write!(text, ", row {}", number(row_no));
+    }
+    match (&issue.fhir_path, &issue.resource_type) {
+        (Some(path), _) => {
+            let _ = write!(text, " ({path})");
+        }
+        (None, Some(resource_type)) => {
+            let _ = write!(text, " ({resource_type})");
+        }
+        (None, None) => {}
+    }
+    if let (Some(map), Some(line)) = (&issue.map, issue.map_line) {
+        let _ = write!(text, ", by {map} line {line}");
+    }
+    text.trim().to_owned()
+}
+
+/// What the closing screen says, for a program.
+pub(crate) fn closing_json(run: &RunFolder, summary: &Summary, exit: Exit) -> Result<Value, RunError> {
+    let resources = run.finished(Stage::Validate)?.map(|stage| stage.manifest().ledgers.resources.clone());
+    let delivered: Vec<_> =
+        loaded_targets(run).iter().map(|target| run.root().join(Stage::Load.folder()).join(target)).collect();
+    Ok(json!({
+        "exit": exit.code(),
+        "run": run.root(),
+        "verdict": summary.verdict,
+        "findings": summary.top,
+        "kinds_of_findings": summary.n_codes,
+        "resources": resources,
+        "report": summary.report,
+        "report_sha256": summary.sha256,
+        "delivered": delivered,
+    }))
 }
 
 /// The closing screen of a run: verdict, gates, top findings, what came in and what goes out, where to look, what to
@@ -63,13 +110,15 @@ pub(crate) fn closing(run: &RunFolder, summary: &Summary, exit: Exit) -> Result<
             GateState::Open => "open",
             GateState::Met => "met ",
         };
-        let _ = writeln!(text, "  {word}  {:<52} {} of {}", gate.sentence, number(gate.count.n), number(gate.count.of));
+        let _ = writeln!(text, "  {word}  {:<46} {}", gate.sentence, amount(gate));
     }
     if !summary.top.is_empty() {
-        let _ = writeln!(text, "\nFindings ({} kinds)", summary.n_codes);
+        let n_shown = summary.top.len() as u64;
+        let more = if n_shown < summary.n_codes { format!(", the first {n_shown}") } else { String::new() };
+        let _ = writeln!(text, "\nFindings ({}{more})", counted(summary.n_codes, "kind"));
         for finding in &summary.top {
-            let title: String = finding.title.chars().take(64).collect();
-            let _ = writeln!(text, "  {:<8} {:<64} {}", finding.code, title, number(finding.findings.n));
+            let n = number(finding.findings.n);
+            let _ = writeln!(text, "  {:<8} {n:>7}  {}", finding.code, shortened(&finding.title, 80));
         }
     }
     ledger_lines(run, &mut text)?;
@@ -123,6 +172,25 @@ fn loaded_targets(run: &RunFolder) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// `4 of 14 hazards`.
+fn amount(gate: &Gate) -> String {
+    format!("{} of {} {}", number(gate.count.n), number(gate.count.of), gate.count.unit)
+}
+
+/// `1 map`, `2 maps`.
+pub(crate) fn counted(n: u64, word: &str) -> String {
+    format!("{} {word}{}", number(n), if n == 1 { "" } else { "s" })
+}
+
+/// A text of at most `width` characters, cut at a word.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(width - 1).collect();
+    format!("{}…", cut.rsplit_once(' ').map_or(cut.as_str(), |(whole, _)| whole))
 }
 
 /// `1,234,567`.

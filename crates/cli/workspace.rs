@@ -7,7 +7,8 @@ use anyhow::{Context, anyhow};
 use epr_extract::odbc::driver::default_configurations;
 use epr_extract::{Source, SourceKind};
 use epr_fhir::Definitions;
-use epr_fhir::package::{PackageCache, PackageId};
+use epr_fhir::definitions::DefinitionsError;
+use epr_fhir::package::{PackageCache, PackageError, PackageId};
 use epr_mapping::diagnostics::{Colour, Diagnostic, Sources};
 use epr_mapping::plan::MappingPlan;
 use epr_mapping::{CompileInput, OtherPack};
@@ -18,6 +19,7 @@ use epr_run::Sha256Hex;
 use crate::args::Common;
 use crate::config::{Project, SourceSection, is_file_driver};
 use crate::exit::{Failure, Outcome};
+use crate::output::note;
 
 /// The package that is always loaded.
 pub(crate) const R4: &str = "hl7.fhir.r4.core@4.0.1";
@@ -70,10 +72,19 @@ pub(crate) fn definitions(names: &[String]) -> Outcome<Definitions> {
             ids.push(id);
         }
     }
-    Definitions::load(&package_cache()?, &ids).map_err(|error| {
-        Failure::environment(anyhow::Error::new(error).context("could not load the FHIR definitions"))
-            .next(format!("epr packages install {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
-    })
+    Definitions::load(&package_cache()?, &ids).map_err(|error| no_definitions(error, &ids))
+}
+
+/// The failure to load definitions, with the command that mends it.
+pub(crate) fn no_definitions(error: DefinitionsError, ids: &[PackageId]) -> Failure {
+    let install = |ids: &[String]| format!("epr packages install {}", ids.join(" "));
+    let next = match &error {
+        DefinitionsError::Package(PackageError::Altered { id, folder, .. }) => {
+            format!("rm -r '{}' && {}", folder.display(), install(std::slice::from_ref(id)))
+        }
+        _ => install(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    };
+    Failure::environment(anyhow::Error::new(error).context("could not load the FHIR definitions")).next(next)
 }
 
 impl Workspace {
@@ -105,7 +116,7 @@ impl Workspace {
             return Ok(workspace);
         }
         for pack in &broken {
-            eprint!("{}", render(pack));
+            note(render(pack));
         }
         let n: usize = broken.iter().map(|p| p.diagnostics.len()).sum();
         let error = anyhow!("the mappings do not compile: {n} findings above");

@@ -5,9 +5,12 @@ use std::process::Command;
 
 use epr_extract::SourceKind;
 use epr_extract::odbc::driver;
+use epr_fhir::package::PackageError;
+use serde_json::{Value, json};
 
-use crate::args::Common;
+use crate::args::{Common, Format};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{say, say_json};
 use crate::workspace::{self, R4, package_cache};
 
 /// What was found of one thing.
@@ -65,17 +68,28 @@ pub(crate) fn run(common: &Common) -> Outcome<Exit> {
     findings.extend(packages(project.as_ref().map_or(&[], |p| p.file.packages.names.as_slice()))?);
     findings.push(("disk", disk(project.as_ref().map_or(Path::new("."), |p| p.folder.as_path()))));
 
-    let mut n_missing = 0;
-    for (what, finding) in findings {
-        match finding {
-            Finding::There(text) => println!("  ok       {what:<8} {text}"),
-            Finding::Missing(text, mend) => {
-                n_missing += 1;
-                println!("  MISSING  {what:<8} {text}\n           mend     {mend}");
+    let n_missing = findings.iter().filter(|(_, finding)| matches!(finding, Finding::Missing(..))).count();
+    if common.format == Format::Json {
+        let all: Vec<_> = findings.iter().map(|(what, finding)| json(what, finding)).collect();
+        say_json(&all)?;
+    } else {
+        for (what, finding) in &findings {
+            match finding {
+                Finding::There(text) => say(format!("  ok       {what:<8} {text}"))?,
+                Finding::Missing(text, mend) => {
+                    say(format!("  MISSING  {what:<8} {text}\n           mend     {mend}"))?;
+                }
             }
         }
     }
     Ok(if n_missing == 0 { Exit::Done } else { Exit::Issues })
+}
+
+fn json(what: &str, finding: &Finding) -> Value {
+    match finding {
+        Finding::There(text) => json!({ "what": what, "ok": true, "found": text }),
+        Finding::Missing(text, mend) => json!({ "what": what, "ok": false, "found": text, "mend": mend }),
+    }
 }
 
 fn packages(names: &[String]) -> Outcome<Vec<(&'static str, Finding)>> {
@@ -84,12 +98,17 @@ fn packages(names: &[String]) -> Outcome<Vec<(&'static str, Finding)>> {
     let all = std::iter::once(R4).chain(names.iter().map(String::as_str).filter(|n| *n != R4));
     for name in all {
         let id = name.parse().map_err(Failure::usage)?;
-        let mend = || format!("epr packages install {name}");
+        let mend = |error: &PackageError| match error {
+            PackageError::Altered { folder, .. } => {
+                format!("rm -r '{}' && epr packages install {name}", folder.display())
+            }
+            _ => format!("epr packages install {name}"),
+        };
         findings.push((
             "package",
             match cache.verify(&id) {
                 Ok(verified) => Finding::There(format!("{name}  sha256 {}…", &verified.sha256[..12])),
-                Err(error) => Finding::Missing(error.to_string(), mend()),
+                Err(error) => Finding::Missing(error.to_string(), mend(&error)),
             },
         ));
     }

@@ -2,6 +2,7 @@
 
 use crate::args::{Common, ExtractArgs};
 use crate::exit::{Exit, Outcome, of_stage};
+use crate::output::say;
 use crate::stages::{Open, Session};
 use crate::workspace;
 
@@ -11,7 +12,7 @@ pub(crate) fn run(common: &Common, args: &ExtractArgs) -> Outcome<Exit> {
     }
     let session = Session::open(common, Open::OrCreate, args.stage.discard_signature)?;
     session.extract()?;
-    println!("{}", session.run.root().display());
+    say(session.run.root().display().to_string())?;
     Ok(Exit::Done)
 }
 
@@ -25,7 +26,7 @@ fn schema(common: &Common) -> Outcome<Exit> {
         let schema = epr_extract::schema(&source).map_err(failed)?;
         let path = workspace::schema_path(&source);
         epr_extract::write_schema(&path, &schema).map_err(failed)?;
-        println!("{}", path.display());
+        say(path.display().to_string())?;
     }
     Ok(Exit::Done)
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use crate::args::InitArgs;
 use crate::clock;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::say;
 
 /// Where each file goes.
 const FILES: [(&str, &str); 5] = [
@@ -26,10 +27,13 @@ pub(crate) fn run(args: &InitArgs) -> Outcome<Exit> {
     let namespace = clock::fresh_uuid().context("could not make a namespace").map_err(Failure::environment)?;
     for (name, text) in FILES {
         write(&folder.join(name), &text.replace("{namespace}", &namespace)).map_err(Failure::environment)?;
-        println!("wrote {}", folder.join(name).display());
+    }
+    for (name, _) in FILES {
+        let path = if folder == Path::new(".") { name.into() } else { folder.join(name) };
+        say(format!("wrote {}", path.display()))?;
     }
     let go = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
-    println!("\nnext    {go}epr check && epr test && epr run");
+    say(format!("\nnext    {go}epr check && epr test && epr run"))?;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ use epr_report::{SignatureState, When, verify_signature};
 use crate::args::{Common, LoadArgs};
 use crate::commands::run::finish;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::say;
 use crate::stages::{Open, Session};
 use crate::summary::number;
 
@@ -20,9 +21,9 @@ pub(crate) fn run(common: &Common, args: &LoadArgs) -> Outcome<Exit> {
     }
     if args.dry_run {
         for target in &targets {
-            println!("target {target}: nothing was sent; a load would send");
+            say(format!("target {target}: nothing was sent; a load would send"))?;
             for (kind, ledger) in &validate.manifest().ledgers.resources {
-                println!("  {kind:<22} {:>10}", number(ledger.delivered));
+                say(format!("  {kind:<22} {:>10}", number(ledger.delivered)))?;
             }
         }
         return Ok(Exit::Done);

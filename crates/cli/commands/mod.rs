@@ -15,14 +15,16 @@ pub(crate) mod validate;
 
 use crate::args::{Cli, Command};
 use crate::exit::{Exit, Outcome};
+use crate::output::{offer, say};
 
 /// Does what was typed.
 pub(crate) fn run(cli: Cli) -> Outcome<Exit> {
     let common = cli.common;
     let Some(command) = cli.command else {
-        welcome();
+        welcome()?;
         return Ok(Exit::Usage);
     };
+    offer::check(&command, common.format)?;
     match command {
         Command::Run(args) => run::run(&common, &args),
         Command::Extract(args) => extract::run(&common, &args),
@@ -42,20 +44,18 @@ pub(crate) fn run(cli: Cli) -> Outcome<Exit> {
 }
 
 /// `epr` alone explains itself.
-fn welcome() {
-    println!(
-        "epr moves what legacy systems hold into one electronic patient record, and proves that nothing was lost.\n"
-    );
+fn welcome() -> Outcome<()> {
+    say("epr moves what legacy systems hold into one electronic patient record, and proves that nothing was lost.\n")?;
     if std::path::Path::new("epr.toml").is_file() {
-        println!("This folder has a project. What people type most:");
-        println!("  epr check            prove the project and its mappings before any data moves");
-        println!("  epr run              the whole way, from the sources to the report and the delivered files");
-        println!("  epr explain CODE     what an issue means");
+        say("This folder has a project. What people type most:")?;
+        say("  epr check            prove the project and its mappings before any data moves")?;
+        say("  epr run              the whole way, from the sources to the report and the delivered files")?;
+        say("  epr explain CODE     what an issue means")?;
     } else {
-        println!("There is no epr.toml here. To begin:");
-        println!("  epr init             write a project that runs");
-        println!("  epr doctor           what this machine has and lacks");
-        println!("  epr validate FILE    judge FHIR files; no project needed");
+        say("There is no epr.toml here. To begin:")?;
+        say("  epr init             write a project that runs")?;
+        say("  epr doctor           what this machine has and lacks")?;
+        say("  epr validate FILE    judge FHIR files; no project needed")?;
     }
-    println!("\nepr --help lists every command.");
+    say("\nepr --help lists every command.")
 }

@@ -4,8 +4,9 @@ use epr_mapping::stage::Limit;
 use epr_model::Stage;
 use epr_report::When;
 
-use crate::args::{Common, FailOn, RunArgs};
+use crate::args::{Common, FailOn, Format, RunArgs};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{note, say, say_json};
 use crate::stages::{Open, Session};
 use crate::summary;
 
@@ -13,7 +14,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Outcome<Exit> {
     let max_refused = args.max_refused.as_deref().map(read_limit).transpose()?;
     let session = Session::open(common, Open::OrCreate, args.discard_signature)?;
     if !common.quiet {
-        eprintln!("run {}", session.run.root().display());
+        note(format!("run {}", session.run.root().display()));
     }
     let run = &session.run;
     if run.finished(Stage::Extract)?.is_none() {
@@ -48,10 +49,8 @@ pub(crate) fn finish(session: &Session, common: &Common) -> Outcome<Exit> {
     let summary = epr_report::summary(&session.run)?;
     let exit = exit_of(&summary, common.fail_on);
     match common.format {
-        crate::args::Format::Json => {
-            println!("{}", serde_json::to_string_pretty(&summary.verdict).map_err(Failure::environment)?);
-        }
-        _ => print!("{}", summary::closing(&session.run, &summary, exit)?),
+        Format::Json => say_json(&summary::closing_json(&session.run, &summary, exit)?)?,
+        _ => say(summary::closing(&session.run, &summary, exit)?.trim_end_matches('\n'))?,
     }
     Ok(exit)
 }

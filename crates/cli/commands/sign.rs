@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::args::{Common, Decision, SignArgs};
 use crate::clock;
 use crate::exit::{Exit, Failure, Outcome, exit_of};
+use crate::output::say;
 
 pub(crate) fn run(common: &Common, args: &SignArgs) -> Outcome<Exit> {
     let Some(root) = &common.run_dir else {
@@ -47,6 +48,10 @@ pub(crate) fn run(common: &Common, args: &SignArgs) -> Outcome<Exit> {
             next: None,
         }
     })?;
-    println!("signed by {} ({}): {:?}", signature.by, args.role, signature.decision);
+    let word = match args.decision {
+        Decision::Accept => "accepted",
+        Decision::Refuse => "refused",
+    };
+    say(format!("{word} by {} ({})", signature.by, args.role))?;
     Ok(Exit::Done)
 }

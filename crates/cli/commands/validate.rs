@@ -1,7 +1,7 @@
 //! `epr validate`: the run, or anybody's FHIR files.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -9,14 +9,14 @@ use epr_fhir::Definitions;
 use epr_fhir::package::{PackageId, PackageSource};
 use epr_run::StopFlag;
 use epr_validate::Program;
-use epr_validate::files::{FileResult, FilesError, FilesSummary, Strictness, check_files};
-use epr_validate::outcome::ndjson_line;
+use epr_validate::files::{FilesError, FilesSummary, Strictness, check_files};
 
-use crate::args::{Common, FailOn, Format, ValidateArgs};
+use crate::args::{Common, FailOn, ValidateArgs};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::resources::Writer;
+use crate::output::stream::settle;
 use crate::stages::{Open, Session, set_up_threads};
-use crate::summary::number;
-use crate::workspace::{R4, package_cache};
+use crate::workspace::{R4, no_definitions, package_cache};
 
 /// Loaded where they are in the cache; what needs them is not checked where they are not.
 const WHERE_CACHED: [&str; 2] = ["hl7.terminology.r4@7.0.1", "hl7.fhir.uv.extensions.r4@5.3.0-ballot-tc1"];
@@ -32,25 +32,18 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
     let profiles = profiles(&definitions, &args.profile)?;
     let program = Program::compile(&definitions, &profiles).map_err(Failure::usage)?;
     let strictness = if args.strict_terminology { Strictness::NotCheckedIsInvalid } else { Strictness::Plain };
-    let mut out = BufWriter::new(io::stdout().lock());
-    let mut sink = |result: FileResult| match common.format {
-        Format::Ndjson => {
-            out.write_all(&ndjson_line(&result, result.is_valid(strictness)))?;
-            out.write_all(b"\n")
+    let mut writer = Writer::begin(common, strictness)?;
+    let summary =
+        check_files(&program, &args.paths, &mut io::stdin(), &StopFlag::new(), &mut |result| writer.take(&result));
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(FilesError::Output(error)) => {
+            settle(Err(error))?;
+            return Ok(Exit::Done);
         }
-        _ => text(&mut out, &result),
+        Err(FilesError::Stopped(error)) => return Err(Failure::from(error)),
     };
-    let paths: Vec<PathBuf> = args.paths.clone();
-    let summary = check_files(&program, &paths, &mut io::stdin(), &StopFlag::new(), &mut sink);
-    let summary = summary.map_err(|error| match error {
-        FilesError::Stopped(error) => Failure::from(error),
-        other @ FilesError::Output(_) => Failure::environment(other),
-    })?;
-    out.flush().map_err(Failure::environment)?;
-    drop(out);
-    if common.format == Format::Text {
-        closing(&summary, &definitions);
-    }
+    settle(writer.end(&summary, &definitions))?;
     Ok(exit(&summary, common.fail_on, strictness))
 }
 
@@ -90,40 +83,7 @@ fn definitions(named: &[String]) -> Outcome<Definitions> {
             ids.push(id);
         }
     }
-    Definitions::load_with(&cache, &ids, &files).map_err(|error| {
-        Failure::environment(anyhow::Error::new(error).context("could not load the FHIR definitions"))
-            .next(format!("epr packages install {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
-    })
-}
-
-/// One line a finding: place, severity, path, what is wrong.
-fn text(out: &mut impl Write, result: &FileResult) -> io::Result<()> {
-    for issue in &result.issues {
-        let path = if issue.path.is_empty() { "" } else { issue.path.as_str() };
-        writeln!(
-            out,
-            "{}:{}: {}[{}] {path} {}",
-            result.file,
-            result.line,
-            issue.severity.as_str(),
-            issue.code,
-            issue.detail
-        )?;
-    }
-    Ok(())
-}
-
-fn closing(summary: &FilesSummary, definitions: &Definitions) {
-    println!(
-        "{} resources: {} invalid; {} errors, {} warnings; {} checks could not be made",
-        number(summary.n_resources),
-        number(summary.n_invalid),
-        number(summary.n_errors),
-        number(summary.n_warnings),
-        number(summary.n_not_checked)
-    );
-    let packages: Vec<&str> = definitions.packages().iter().map(|p| p.id.as_str()).collect();
-    println!("checked against {}", packages.join(", "));
+    Definitions::load_with(&cache, &ids, &files).map_err(|error| no_definitions(error, &ids))
 }
 
 fn exit(summary: &FilesSummary, fail_on: FailOn, strictness: Strictness) -> Exit {
