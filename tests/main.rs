@@ -12,8 +12,12 @@
 //! | kill -9 anywhere, then the same command | [`resume`] |
 //! | bad input: a clear message, the right exit code, nothing half-written | [`bad_input`] |
 //! | the fixture's project, where a test can spoil it | [`project`] |
+//! | ten mistakes in mappings, each at its line and column | [`ten_mistakes`] |
 //! | every `--format` of every command | [`formats`] |
 //! | `epr validate` on anybody's files | [`validate_files`] |
+//! | manifests against their JSON Schema | [`manifests`] |
+//! | FHIR packages that somebody altered | [`packages`] |
+//! | no patient's value where anybody may read | [`privacy`] |
 //! | the report in a real browser | [`browser`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
@@ -24,7 +28,10 @@ mod commands;
 mod determinism;
 mod first;
 mod formats;
+mod manifests;
 mod nhs111;
+mod packages;
+mod privacy;
 mod project;
 mod resume;
 #[path = "../xtask/src/sqlite.rs"]
@@ -32,4 +39,5 @@ mod resume;
 mod sqlite;
 mod synthea;
 mod synthea_years;
+mod ten_mistakes;
 mod validate_files;
