@@ -75,7 +75,8 @@ impl<'s> Database<'s> {
         let dialect = if product.eq_ignore_ascii_case("sqlite") { Dialect::Sqlite } else { Dialect::Other };
         if dialect == Dialect::Sqlite {
             connection.execute("PRAGMA query_only = ON", (), None).map_err(reach)?;
-            connection.set_autocommit(false).map_err(reach)?;
+            // Not autocommit off: then sqliteodbc 0.9998 reads each whole result into memory, StepAPI or not.
+            connection.execute("BEGIN", (), None).map_err(reach)?;
         }
         if product.eq_ignore_ascii_case("postgresql") {
             connection.set_autocommit(false).map_err(reach)?;
