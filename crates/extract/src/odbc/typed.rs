@@ -33,7 +33,7 @@ pub struct Buffers {
 }
 
 /// Above this a buffer is given back after the cell that needed it.
-const KEPT_BYTES: usize = 64 * 1024;
+const KEPT_BYTES: usize = 4 * 1024;
 
 impl Buffers {
     /// odbc-api 29.3 fills the whole capacity with zeros before each cell: one letter of 3 MB would make every later
