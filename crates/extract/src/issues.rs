@@ -60,9 +60,10 @@ pub const ISSUES: &[IssueDoc] = &[
         severity: Severity::Fatal,
         title: "an XML file is not whole or not well-formed, and nothing of it was staged",
         explanation: "A file that breaks off, has two roots, text after its root, an undeclared prefix or entity, a \
-                      document type, or bytes outside its encoding may lack records without a trace. None of its \
-                      records is staged; the other files are. The place gives file, line and column. Have the file sent \
-                      again, then run extract again.",
+                      document type, or bytes outside its encoding may lack records without a trace; one with a \
+                      record, tag or text of more than 64 MB is refused like them. None of its records is staged; the \
+                      other files are. The place gives file, line and column. Have the file sent again, then run \
+                      extract again.",
     },
     IssueDoc {
         code: XML_SEVERAL_VALUES,
@@ -99,8 +100,9 @@ pub const ISSUES: &[IssueDoc] = &[
         severity: Severity::Fatal,
         title: "a CSV file is not whole, and nothing of it was staged",
         explanation: "A quoted cell that never ends, text after a closing quote, a NUL byte, or a header that names a \
-                      column twice or not at all: where rows begin and end, or what they hold, is then a guess. The \
-                      place gives file and line. Have the file sent again, then run extract again.",
+                      column twice or not at all: where rows begin and end, or what they hold, is then a guess. So it \
+                      is with a row of more than 64 MB, which a lost quote makes. The place gives file and line. Have \
+                      the file sent again, then run extract again.",
     },
 ];
 
