@@ -49,8 +49,8 @@ const MISTAKES: [Mistake; 10] = [
     },
     Mistake {
         file: "allergy.yaml",
-        from: "\n  patient: \"=ref(patient,",
-        to: "\n  patient: \"=ref(pateint,",
+        from: "measure: { patient: \"=ref(patient,",
+        to: "measure: { patient: \"=ref(pateint,",
         at: "pateint",
         code: "MAP0113",
     },
@@ -123,7 +123,24 @@ fn ten_mistakes_are_named_in_one_run_each_at_its_line_and_column() {
     assert!(lost.is_empty(), "not found: {lost:#?}\nfound: {found:#?}");
 
     let output = binary::expect(&mut project.epr(&["check"]), &[1]);
-    insta::assert_snapshot!(without_line_numbers(&String::from_utf8_lossy(&output.stdout)));
+    insta::assert_snapshot!(seeded_findings(&String::from_utf8_lossy(&output.stdout)));
+}
+
+/// What is said of the ten, without what else the packs have to hear.
+fn seeded_findings(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut is_kept = false;
+    for line in text.lines() {
+        if let Some((code, _)) = line.split_once("]: ") {
+            is_kept = MISTAKES.iter().any(|mistake| code.ends_with(mistake.code));
+        }
+        // The closing line stands at the margin too.
+        is_kept &= !line.starts_with(|c: char| c.is_ascii_digit()) || line.contains(" |");
+        if is_kept {
+            kept.push(line);
+        }
+    }
+    without_line_numbers(&kept.join("\n"))
 }
 
 /// The places were proved above; here they would only make every edit of the packs an edit of the snapshot.

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::binary;
+use crate::project::Project;
 
 const GOOD: &str = r#"{"resourceType":"Patient","id":"good","gender":"female","birthDate":"1958-03-14"}"#;
 const BAD: &str = r#"{"resourceType":"Patient","id":"bad","gender":"femal","colour":"blue"}"#;
@@ -125,6 +126,23 @@ fn no_file_at_all_is_still_a_whole_document() {
 }
 
 #[test]
+fn a_part_of_a_run_is_read_as_it_lies_compressed() {
+    if !binary::can_run() {
+        return;
+    }
+    let project = Project::make();
+    binary::expect(&mut project.command(), &[1]);
+    let part = "run/3-link/Patient/part-0000.ndjson.zst";
+    let output = binary::expect(&mut validate(project.folder.path(), &["--format", "ndjson", part]), &[0, 1]);
+    let delivered = binary::resources(&project.path("run"), "Patient");
+    let told = lines(&output);
+    let ids = |ids: Vec<&Value>| ids.into_iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let mut in_part = ids(told.iter().map(|l| &l["id"]).collect());
+    in_part.sort();
+    assert_eq!(in_part, ids(delivered.iter().map(|p| &p["id"]).collect()));
+}
+
+#[test]
 fn standard_input_is_ndjson() {
     if !binary::can_run() {
         return;
@@ -169,6 +187,20 @@ fn a_definition_file_is_a_package_and_its_profile_judges() {
     assert_eq!(told["outcome"]["issue"][0]["code"], "required");
     let output = binary::expect(&mut validate(folder.path(), &["--profile", url, "a.json"]), &[2]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("--package"), "the failure says what names a profile");
+}
+
+#[test]
+fn a_package_that_cannot_be_read_is_a_mistake_of_who_named_it() {
+    if !binary::can_run() {
+        return;
+    }
+    let folder = folder_with_files();
+    for (package, said) in [("in/c.json", "is not JSON"), ("nowhere.json", "there is no file or folder nowhere.json")] {
+        let output = binary::expect(&mut validate(folder.path(), &["--package", package, "in/a.json"]), &[2]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(said) && told.contains("  next    "), "{package}: {told}");
+        assert!(!told.contains("packages install"), "{package}: {told}");
+    }
 }
 
 #[test]

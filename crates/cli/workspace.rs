@@ -79,10 +79,15 @@ pub(crate) fn definitions(names: &[String]) -> Outcome<Definitions> {
 pub(crate) fn no_definitions(error: DefinitionsError, ids: &[PackageId]) -> Failure {
     let install = |ids: &[String]| format!("epr packages install {}", ids.join(" "));
     let next = match &error {
+        // A file that somebody wrote or named: no installing mends it.
+        DefinitionsError::NotJson { file, .. } => {
+            let next = format!("correct {}, or leave it out", file.display());
+            return Failure::usage(error).next(next);
+        }
         DefinitionsError::Package(PackageError::Altered { id, folder, .. }) => {
             format!("rm -r '{}' && {}", folder.display(), install(std::slice::from_ref(id)))
         }
-        _ => install(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        DefinitionsError::Package(_) => install(&ids.iter().map(ToString::to_string).collect::<Vec<_>>()),
     };
     Failure::environment(anyhow::Error::new(error).context("could not load the FHIR definitions")).next(next)
 }

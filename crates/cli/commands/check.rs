@@ -4,11 +4,10 @@ use epr_mapping::diagnostics::{Colour, Diagnostic};
 use epr_model::Severity;
 
 use crate::args::{CheckArgs, Common, FailOn, Format};
-use crate::commands::explain::all_codes;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::finding::Finding;
 use crate::output::junit::{Case, Report};
-use crate::output::{csv, sarif, say, say_json};
+use crate::output::{csv, say, say_json};
 use crate::summary::counted;
 use crate::workspace::{Pack, Workspace};
 
@@ -31,7 +30,12 @@ pub(crate) fn run(common: &Common, args: &CheckArgs) -> Outcome<Exit> {
                 say(csv::line(&finding))?;
             }
         }
-        Format::Sarif => say_json(&sarif::log(&neutral(&found), &all_codes()))?,
+        Format::Sarif => {
+            // Each pack's sources hold every file below the mappings folder.
+            let sources = workspace.packs.first().map(|p| p.sources.clone()).unwrap_or_default();
+            let found: Vec<Diagnostic> = found.iter().map(|(_, d)| (*d).clone()).collect();
+            say_json(&epr_mapping::sarif::sarif(&found, &sources, env!("CARGO_PKG_VERSION")))?;
+        }
         Format::Junit => say(junit(&workspace, common.fail_on).write("epr check"))?,
     }
     let bad = match common.fail_on {

@@ -73,6 +73,9 @@ fn definitions(named: &[String]) -> Outcome<Definitions> {
         let path = PathBuf::from(name);
         if path.exists() {
             files.push(PackageSource::open(&path).map_err(Failure::usage)?);
+        } else if name.contains('/') || path.extension().is_some_and(|end| end == "json" || end == "tgz") {
+            return Err(Failure::usage(anyhow!("there is no file or folder {name}"))
+                .next("--package takes NAME@VERSION, a .tgz, a folder or a definition file"));
         } else {
             ids.push(name.parse().map_err(Failure::usage)?);
         }

@@ -8,7 +8,7 @@
 //! | the results of `epr validate` on files, in each format | [`resources`] |
 //! | CSV | [`csv`] |
 //! | JUnit, for the test pages of CI servers | [`junit`] |
-//! | SARIF, for code-scanning pages and editors | [`sarif`] |
+//! | SARIF of FHIR files, for code-scanning pages and editors | [`sarif`] |
 //!
 //! JSON and NDJSON need no module: the types themselves say how they are written.
 

@@ -1,4 +1,6 @@
-//! SARIF 2.1.0 (OASIS): findings as code-scanning pages and editors take them.
+//! SARIF 2.1.0 (OASIS) of FHIR files: findings as code-scanning pages and editors take them.
+//!
+//! The mapping crate writes its own, with the places that its notes point at.
 
 use std::collections::BTreeMap;
 
