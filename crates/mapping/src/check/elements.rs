@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use epr_fhir::definitions::{Definitions, Element, Max, Structure};
 
+use super::absence::left_out;
 use super::scope::{Binding, MapCompiler};
 use crate::apply::json;
 use crate::diagnostics::{Span, nearest};
-use crate::plan::{Each, EmitKind, EmitNode, Expr as PlanExpr, FhirPrimitive, Member, Shape};
+use crate::plan::{Each, EmitKind, EmitNode, Expr as PlanExpr, FhirPrimitive, LeftOut, Member, Shape};
 use crate::syntax::ast::{ElementKey, Member as AstMember, Name, Object, Value, ValueKind};
 use crate::syntax::expr::{BinaryOp, Expr, ExprKind};
 
@@ -49,6 +50,8 @@ struct Rule<'a> {
     span: Span,
     when: Option<&'a Expr>,
     may_be_left_out: Option<(&'static str, Span)>,
+    /// A policy of `defaults:` that leaves it out.
+    by_default: Option<LeftOut>,
 }
 
 impl<'c> MapCompiler<'c, '_, '_> {
@@ -74,9 +77,21 @@ impl<'c> MapCompiler<'c, '_, '_> {
                 span: key.span,
                 when: condition_of(&member.value),
                 may_be_left_out: left_out_by(&member.value),
+                by_default: None,
             });
+            let n_errors = self.resolver.sink.n_errors();
             if let Some(node) = self.element(member, &place) {
+                // Where a part of it did not compile, what is left says nothing of the whole.
+                if let Some(rule) = rules.last_mut().filter(|_| self.resolver.sink.n_errors() == n_errors) {
+                    rule.by_default = left_out(&node);
+                }
                 members.push(Member::new(&key.name, node));
+            }
+        }
+        // An object without a value is left out whole, and its literals with it: its one value cannot be missing from it.
+        if !parent.is_resource && members.iter().filter(|m| has_expression(&m.node)).count() <= 1 {
+            for rule in &mut rules {
+                rule.by_default = None;
             }
         }
         self.doubles(&rules);
@@ -212,7 +227,12 @@ impl<'c> MapCompiler<'c, '_, '_> {
             Some(when) => self.condition(when),
             None => None,
         };
+        let n_present = self.present.len();
+        if let Some(when) = &when {
+            self.learn(when);
+        }
         let kind = self.fragment_type(object, place).and_then(|()| self.object(object, value.span, place, in_list));
+        self.present.truncate(n_present);
         if each.is_some()
             && let Some((alias, _)) = &object.directives.each
         {
@@ -346,11 +366,27 @@ impl<'c> MapCompiler<'c, '_, '_> {
                         span,
                         format!("`{word}: omit` leaves out `{name}`, which must be in {}", parent.shown),
                     )
-                    .help("choose data-absent-reason(…), const(…), keep-as-text, refuse-resource or refuse-row");
+                    .help(HELP_REQUIRED);
+            } else if let Some((by, rule)) = of.iter().find_map(|r| r.by_default.map(|by| (by, r))) {
+                let (word, what) = match by {
+                    LeftOut::Missing => ("on_missing", "is null"),
+                    LeftOut::Invalid => ("on_invalid", "cannot be read"),
+                };
+                let message = format!(
+                    "`defaults: {word}: omit` leaves out `{name}`, which must be in {}, where its value {what}",
+                    parent.shown
+                );
+                let note = self.resolved.map.defaults.iter().find(|(n, _)| n.text == word).map(|(n, _)| n.span);
+                let note = note.map(|span| self.resolver.sink.note_at("the default at", span));
+                let found = self.sink().error("MAP0207", rule.span, message);
+                found.help(format!("give it its own `.{word}`: {HELP_REQUIRED}"));
+                found.notes.extend(note);
             }
         }
     }
 }
+
+const HELP_REQUIRED: &str = "choose data-absent-reason(…), const(…), keep-as-text, refuse-resource or refuse-row";
 
 /// The elements directly below a parent, wherever they are defined.
 pub(crate) fn children<'d>(definitions: &'d Definitions, parent: &Parent<'d>) -> Vec<&'d Element> {
@@ -427,7 +463,7 @@ pub(crate) fn object_kind(members: Vec<Member>) -> EmitKind {
     EmitKind::Object { members, has_expression }
 }
 
-fn has_expression(node: &EmitNode) -> bool {
+pub(crate) fn has_expression(node: &EmitNode) -> bool {
     match &node.kind {
         EmitKind::Literal(_) => false,
         EmitKind::Object { members, .. } => members.iter().any(|m| has_expression(&m.node)),

@@ -12,9 +12,12 @@
 //! | references to other maps | `references` |
 //! | elements against the definitions | [`elements`], [`values`], [`formats`], [`extensions`] |
 //! | code maps, bindings, literal codes | [`codes`] |
+//! | codes that would pass through unmapped | `pass_through` |
+//! | values that can be null, elements that can be left out | `absence` |
 //! | what happens to missing, invalid and unmapped values | [`policy`] |
 //! | measures: their closed list | [`measures`] |
 
+mod absence;
 pub(crate) mod calls;
 pub(crate) mod codes;
 pub(crate) mod elements;
@@ -22,6 +25,7 @@ pub(crate) mod exprs;
 pub(crate) mod extensions;
 pub(crate) mod formats;
 pub mod measures;
+mod pass_through;
 pub(crate) mod policy;
 mod references;
 pub(crate) mod scope;

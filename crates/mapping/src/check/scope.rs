@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use epr_fhir::definitions::Definitions;
 use epr_model::schema::{ColumnKind, SystemSchema, TableSchema};
 
+use crate::check::absence::Present;
 use crate::check::{CompileInput, MapSummary};
 use crate::diagnostics::{FileId, Sink, Span, nearest};
 use crate::plan::{
@@ -54,6 +55,8 @@ pub(crate) struct MapCompiler<'c, 'r, 's> {
     /// Code maps that took part, for the plan text.
     pub(crate) code_maps: BTreeSet<FileId>,
     pub(crate) resource_type: String,
+    /// What `require` and the `.when`s around say is there.
+    pub(crate) present: Vec<Present>,
 }
 
 /// A table and the columns that are read of it.

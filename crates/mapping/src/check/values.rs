@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use epr_fhir::definitions::{BindingStrength, Definitions};
+use epr_fhir::definitions::Definitions;
 
-use super::codes::{binding, short_name};
 use super::elements::{Kind, Place, kind_of};
 use super::formats::{format_help, is_absolute_uri, primitive_format};
 use super::scope::MapCompiler;
@@ -13,7 +12,7 @@ use crate::apply::json;
 use crate::diagnostics::Span;
 use crate::functions::Function;
 use crate::plan::{
-    EmitKind, EmitNode, Expr as PlanExpr, FhirPrimitive, Literal, Policy, PolicyAt, Shape, Type, ValueNode,
+    EmitKind, EmitNode, Expr as PlanExpr, FhirPrimitive, LeftOut, Literal, Policy, PolicyAt, Shape, Type, ValueNode,
 };
 use crate::syntax::ast::{Directives, Object, Value, ValueKind};
 use crate::syntax::expr::{Expr, ExprKind};
@@ -339,6 +338,15 @@ impl<'c> MapCompiler<'c, '_, '_> {
             fit == Fit::WhenFormatHolds && possible.is_none() || can_fail(&typed.expr)
         };
         let (on_missing, on_invalid, on_unmapped) = policies?;
+        let by_default =
+            |own: bool, policy: Option<&PolicyAt>| !own && policy.is_some_and(|p| matches!(p.policy, Policy::Omit));
+        let left_out = if by_default(d.on_missing.is_some(), on_missing.as_ref()) && !self.is_never_null(&typed.expr) {
+            Some(LeftOut::Missing)
+        } else if by_default(d.on_invalid.is_some(), on_invalid.as_ref()) && is_fallible {
+            Some(LeftOut::Invalid)
+        } else {
+            None
+        };
         let on_invalid = match on_invalid {
             Some(policy) => policy,
             None if is_fallible => {
@@ -357,7 +365,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         };
         let capture = self.capture(shape, place);
         let from = code_literal(typed.expr, shape);
-        Some(ValueNode { from, via, shape, on_missing, on_invalid, on_unmapped, capture })
+        Some(ValueNode { from, via, shape, on_missing, on_invalid, on_unmapped, capture, left_out })
     }
 
     fn needs_unmapped(&mut self, d: &Directives, via: Span) -> Option<()> {
@@ -428,91 +436,6 @@ impl<'c> MapCompiler<'c, '_, '_> {
         None
     }
 
-    /// An element whose codes are a closed list takes literals that are in it, or a code map: nothing passes through.
-    fn closed_list(
-        &mut self,
-        possible: Option<&[(String, Span)]>,
-        value: &PlanExpr,
-        shape: Shape,
-        expr: &Expr,
-        place: &Place<'_>,
-    ) {
-        let is_coded = matches!(shape, Shape::Coding | Shape::CodeableConcept);
-        if !is_coded && shape != Shape::Primitive(FhirPrimitive::Code) {
-            return;
-        }
-        if let Some(texts) = possible.filter(|_| !is_coded) {
-            for (text, span) in texts {
-                self.prove_literal(None, text, *span, place);
-            }
-            return;
-        }
-        for (system, code, span) in possible_codings(expr) {
-            // A short name that is not known was said where the expression was read.
-            if let Some(url) = self.known_system(system, span) {
-                self.prove_literal(Some(&url), &code, span, place);
-            }
-        }
-        if self.passes_codes(value) || !is_coded && !is_coding(expr) {
-            self.passes_through(is_coded, expr, place);
-        }
-    }
-
-    /// The source's own codes go into an element: refused where it is bound to a value set.
-    fn passes_through(&mut self, is_coded: bool, expr: &Expr, place: &Place<'_>) {
-        let help = "use a code map: `{ .from: …, .via: codes/….csv, .on_unmapped: … }`, or literals in `if`";
-        match binding(place.element) {
-            Some((value_set, BindingStrength::Required)) if is_coded => {
-                let set = short_name(&value_set);
-                let message =
-                    format!("`{}` must have a code of {set}, and this passes the source's codes through", place.path);
-                self.sink().error("MAP0306", expr.span, message).help(help);
-            }
-            Some((_, BindingStrength::Required)) if self.is_closed_list(place.element) => {
-                let message =
-                    format!("`{}` takes codes of a closed list, and this passes the source through", place.path);
-                self.sink().error("MAP0306", expr.span, message).help(help);
-            }
-            Some((value_set, BindingStrength::Extensible)) if is_coded => {
-                let set = short_name(&value_set);
-                let message = format!(
-                    "`{}` has a code of {set} where one fits, and this passes the source's codes through",
-                    place.path
-                );
-                self.sink().warning("MAP0306", expr.span, message).help(help);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether a code that is read from the source can come out of a coding or a code.
-    fn passes_codes(&self, value: &PlanExpr) -> bool {
-        match value {
-            PlanExpr::Let(slot) => self.passes_codes(&self.lets[usize::from(slot.0)].value),
-            PlanExpr::If { then, otherwise, .. } => self.passes_codes(then) || self.passes_codes(otherwise),
-            PlanExpr::Coalesce(items) | PlanExpr::List(items) => items.iter().any(|i| self.passes_codes(i)),
-            PlanExpr::ListMap { body, .. } => self.passes_codes(body),
-            PlanExpr::Call(call) => match call.function {
-                Function::Coding | Function::Code => call.args.first().is_some_and(|code| !self.is_written(code)),
-                Function::Concept => call.args.first().is_some_and(|coding| self.passes_codes(coding)),
-                _ => false,
-            },
-            _ => false,
-        }
-    }
-
-    /// Whether a value can only be one that the file writes.
-    fn is_written(&self, value: &PlanExpr) -> bool {
-        match value {
-            PlanExpr::Literal(_) => true,
-            PlanExpr::Let(slot) => self.is_written(&self.lets[usize::from(slot.0)].value),
-            PlanExpr::If { then, otherwise, .. } => self.is_written(then) && self.is_written(otherwise),
-            PlanExpr::Coalesce(items) => items.iter().all(|i| self.is_written(i)),
-            PlanExpr::Call(call) if call.function == Function::Code => call.args.iter().all(|a| self.is_written(a)),
-            _ => false,
-        }
-    }
-
     /// The slot of an element that an `assert` reads.
     fn capture(&mut self, shape: Shape, place: &Place<'_>) -> Option<crate::plan::CaptureSlot> {
         let below = place.path.split_once('.').map_or("", |(_, p)| p);
@@ -541,14 +464,6 @@ fn ticked(text: &str) -> String {
     if text.contains('`') || text.contains(' ') && !text.contains('(') { text.to_owned() } else { format!("`{text}`") }
 }
 
-fn is_coding(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Coding { .. } => true,
-        ExprKind::Call(call) => matches!(call.function.as_str(), "coding" | "ucum"),
-        _ => false,
-    }
-}
-
 /// The texts that an expression of literals can give, with their places; `None` where it reads data.
 pub(crate) fn possible_texts(expr: &Expr) -> Option<Vec<(String, Span)>> {
     match &expr.kind {
@@ -575,33 +490,6 @@ fn holds_argument(expr: &Expr) -> bool {
     let mut holds = false;
     expr.walk(&mut |e| holds |= matches!(e.kind, ExprKind::Argument { .. }));
     holds
-}
-
-/// The literal codings that an expression can give, through `if`, `coalesce` and `concept`.
-fn possible_codings(expr: &Expr) -> Vec<(&str, String, Span)> {
-    match &expr.kind {
-        ExprKind::Coding { system, code } => vec![(system, code.clone(), expr.span)],
-        ExprKind::Argument { value, .. } => possible_codings(value),
-        ExprKind::List(items) => items.iter().flat_map(possible_codings).collect(),
-        ExprKind::Call(call) if call.function == "coding" => {
-            let named = |name: &str, at: usize| {
-                let by_name = call.arguments.iter().find(|a| a.name.as_ref().is_some_and(|(n, _)| n == name));
-                by_name.or_else(|| call.arguments.get(at).filter(|a| a.name.is_none())).map(|a| &a.value)
-            };
-            let (Some(system), Some(code)) = (named("system", 0), named("code", 1)) else { return Vec::new() };
-            let ExprKind::Text(system) = &system.kind else { return Vec::new() };
-            possible_texts(code).into_iter().flatten().map(|(code, span)| (system.as_str(), code, span)).collect()
-        }
-        ExprKind::Call(call) => {
-            let branches = match call.function.as_str() {
-                "if" => call.arguments.get(1..).unwrap_or_default(),
-                "coalesce" | "concept" => call.arguments.as_slice(),
-                _ => &[],
-            };
-            branches.iter().flat_map(|b| possible_codings(&b.value)).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 /// Whether reading the value can fail for some data.

@@ -108,6 +108,7 @@ pub(crate) fn map(
         said: BTreeSet::new(),
         code_maps: BTreeSet::new(),
         resource_type: String::new(),
+        present: Vec::new(),
     };
     let plan = c.whole(name);
     c.record_tables(tables);
@@ -160,8 +161,17 @@ impl<'c> MapCompiler<'c, '_, '_> {
         }
         let filter = self.filter();
         let require = self.require();
+        if let Some(filter) = &filter {
+            self.learn(&filter.that);
+        }
+        for require in &require {
+            self.learn(&require.that);
+        }
         let group = self.group(group_rows);
         let latest = self.latest();
+        // A row with a null in its key makes nothing.
+        let by = group.iter().flat_map(|g| &g.by).chain(latest.iter().flat_map(|l| &l.by));
+        by.for_each(|key| self.learn_present(key));
         let resources = self.resources(head);
         let measures = self.measures();
         self.ignored();
@@ -338,7 +348,12 @@ impl<'c> MapCompiler<'c, '_, '_> {
             shown,
         };
         self.begin_captures(&parent);
+        let n_present = self.present.len();
+        if let Some(Some(when)) = &when {
+            self.learn(when);
+        }
         let members = self.members(emit, &parent);
+        self.present.truncate(n_present);
         let asserts = self.asserts(entry.is_some());
         if let Some((alias, _)) = entry.and_then(|e| e.directives.each.as_ref()) {
             self.names.remove(&alias.text);

@@ -66,6 +66,15 @@ pub struct ValueNode {
     pub on_unmapped: Option<PolicyAt>,
     /// The slot under which an `assert` reads it.
     pub capture: Option<CaptureSlot>,
+    /// The default policy that can leave the element out; what the checks ask of elements that must be there.
+    pub left_out: Option<LeftOut>,
+}
+
+/// A policy of `defaults:` that leaves an element out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    Missing,
+    Invalid,
 }
 
 /// A policy and where it was written (a `defaults:` head counts).
@@ -212,6 +221,7 @@ impl ValueNode {
             on_invalid: PolicyAt::new(Policy::Omit, at),
             on_unmapped: None,
             capture: None,
+            left_out: None,
         }
     }
 }

@@ -31,7 +31,7 @@ use epr_model::Domain;
 use epr_model::schema::ColumnKind;
 
 pub use codes::{CodeMapPlan, CodeMapRow, CodingLiteral, Equivalence};
-pub use emit::{Each, EmitKind, EmitNode, FhirPrimitive, Member, Policy, PolicyAt, Shape, ValueNode};
+pub use emit::{Each, EmitKind, EmitNode, FhirPrimitive, LeftOut, Member, Policy, PolicyAt, Shape, ValueNode};
 pub use expr::{Call, ColumnRef, CompareOp, Expr, Literal, RefExpr, Type};
 pub use tests_block::{ExpectedIssue, GivenRow, TestPlan};
 
