@@ -175,7 +175,7 @@ impl<'a> Scan<'a> {
         if self.open.is_empty() && !blank {
             return None;
         }
-        self.content |= !blank;
+        self.content |= says_something(text);
         self.entities(text)
     }
 
@@ -301,6 +301,22 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Whether a text holds anything but white space, a no-break space and its numeric references included.
+fn says_something(text: &str) -> bool {
+    let mut pieces = text.split('&');
+    let is_blank = |text: &str| text.chars().all(char::is_whitespace);
+    let begins_blank = pieces.next().is_none_or(is_blank);
+    !begins_blank
+        || pieces.any(|piece| {
+            let Some((name, after)) = piece.split_once(';') else { return true };
+            let number = match name.strip_prefix("#x") {
+                Some(hex) => u32::from_str_radix(hex, 16).ok(),
+                None => name.strip_prefix('#').and_then(|decimal| decimal.parse().ok()),
+            };
+            !number.and_then(char::from_u32).is_some_and(char::is_whitespace) || !is_blank(after)
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use NarrativeFault::*;
@@ -324,6 +340,8 @@ mod tests {
             (div("<img src=\"#a\" alt='x'/>"), &[]),
             (div("<a href='#x'>x</a><!-- c -->"), &[]),
             (div("  "), &[NoContent]),
+            (div(" &#160;<b>&#xA0; &#32;</b>"), &[NoContent]),
+            (div("&#160;&#65;"), &[]),
             (div("<script>x</script>"), &[Element]),
             (div("<p onclick='x'>x</p>"), &[Attribute]),
             (div("<p href='x'>x</p>"), &[Attribute]),
