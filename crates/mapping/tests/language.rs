@@ -201,28 +201,6 @@ fn the_tests_of_every_good_input_pass_when_its_plan_is_run() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Prints how long it takes: `cargo test --release … -- --ignored --nocapture`. The goal is 200 ms.
-#[test]
-#[ignore = "a measurement"]
-fn how_long_thirty_maps_take() {
-    let text = fs::read_to_string(inputs().join("language/patient_whole.yaml")).unwrap();
-    let mut sources = Sources::new("mappings/");
-    let (main, rest) = text.split_once("\n=== ").unwrap();
-    for n in 0..30 {
-        let name = format!("map{n}");
-        sources.add(&format!("rk9/ipm/{name}.yaml"), &main.replace("map: patient", &format!("map: {name}")));
-    }
-    for block in rest.split("\n=== ") {
-        let (path, body) = block.split_once('\n').unwrap();
-        sources.add(path.trim(), body);
-    }
-    let _ = compile_text(&sources, &SUBSET, false);
-    let begun = std::time::Instant::now();
-    let compiled = compile_text(&sources, &SUBSET, false);
-    println!("30 maps in {} ms", begun.elapsed().as_millis());
-    assert_eq!(compiled.plan.unwrap().maps.len(), 30);
-}
-
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
 
