@@ -104,3 +104,22 @@ fn a_resource_is_explained_back_to_its_cells_and_lines() {
     let output = binary::expect(command.arg("--show-values"), &[0]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("Penhaligon"));
 }
+
+#[test]
+fn a_report_is_signed_once_and_the_log_says_so_once() {
+    if !binary::can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str], codes: &[i32]| binary::expect(binary::epr().current_dir(folder.path()).args(args), codes);
+    run(&["init"], &[0]);
+    run(&["run", "--run-dir", "run"], &[0]);
+    let sign = ["sign", "--run-dir", "run", "--by", "A Person", "--role", "CSO", "--decision", "accept"];
+    run(&sign, &[0]);
+    run(&sign, &[2]);
+    let log = std::fs::read_to_string(folder.path().join("run/audit.ndjson")).unwrap();
+    assert_eq!(log.matches("\"event\":\"signed\"").count(), 1);
+    // What was signed is not done again by accident.
+    run(&["map", "--run-dir", "run"], &[2]);
+    run(&["map", "--run-dir", "run", "--discard-signature"], &[0]);
+}

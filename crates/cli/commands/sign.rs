@@ -2,12 +2,11 @@
 
 use anyhow::{Context, anyhow};
 use epr_report::{Role, SignError, waivers};
-use epr_run::{RunFolder, audit};
-use serde_json::{Map, Value};
+use epr_run::RunFolder;
 
 use crate::args::{Common, Decision, SignArgs};
 use crate::clock;
-use crate::exit::{Exit, Failure, Outcome, exit_of};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output::say;
 
 pub(crate) fn run(common: &Common, args: &SignArgs) -> Outcome<Exit> {
@@ -34,18 +33,6 @@ pub(crate) fn run(common: &Common, args: &SignArgs) -> Outcome<Exit> {
         SignError::Run(error) => Failure::from(error),
         other => {
             Failure { exit: Exit::Usage, error: other.into(), state: Some("nothing was signed".to_owned()), next: None }
-        }
-    })?;
-    let mut details = Map::new();
-    details.insert("role".to_owned(), Value::String(args.role.clone()));
-    details.insert("decision".to_owned(), serde_json::to_value(signature.decision).map_err(Failure::environment)?);
-    audit::append(root, &at, &args.by, "signed", details).map_err(|e| {
-        let exit = exit_of(&e);
-        Failure {
-            exit,
-            error: e.into(),
-            state: Some("the report is signed; the audit log does not say so".to_owned()),
-            next: None,
         }
     })?;
     let word = match args.decision {
