@@ -140,10 +140,14 @@ fn is_over(child: &mut Child) -> bool {
 
 type FileState = (PathBuf, u64, SystemTime);
 
-/// The files of each whole stage, with their times.
-fn finished(run: &Path) -> BTreeMap<&'static str, Vec<FileState>> {
+/// The files of each whole stage, with their times and their bytes.
+fn finished(run: &Path) -> BTreeMap<&'static str, Vec<(FileState, Vec<u8>)>> {
     let whole = STAGES.into_iter().filter(|(stage, _)| run.join(stage).join("manifest.json").is_file());
-    whole.map(|(stage, _)| (stage, files(&run.join(stage)))).collect()
+    let with_bytes = |file: FileState| {
+        let bytes = fs::read(&file.0).unwrap();
+        (file, bytes)
+    };
+    whole.map(|(stage, _)| (stage, files(&run.join(stage)).into_iter().map(with_bytes).collect())).collect()
 }
 
 fn files(folder: &Path) -> Vec<FileState> {
