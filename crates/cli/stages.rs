@@ -274,7 +274,7 @@ fn note_issues(stage: &FinishedStage) -> Outcome<()> {
         by_code.entry(issue.code.clone()).or_insert_with(|| (0, crate::summary::place(&issue))).0 += 1;
     }
     for (code, (n, first)) in by_code {
-        note(format!("    {code:<8} {:>9}  first at {first}", crate::summary::number(n)));
+        note(format!("    {code:<8} {:>9}  first at {first}", epr_report::numbers::grouped(n)));
     }
     Ok(())
 }

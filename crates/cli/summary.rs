@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use epr_model::{Issue, Stage};
+use epr_report::numbers::grouped as number;
 use epr_report::{Gate, GateState, Summary};
 use epr_run::{FinishedStage, RunError, RunFolder};
 use serde_json::{Value, json};
@@ -191,19 +192,6 @@ fn shortened(text: &str, width: usize) -> String {
     }
     let cut: String = text.chars().take(width - 1).collect();
     format!("{}…", cut.rsplit_once(' ').map_or(cut.as_str(), |(whole, _)| whole))
-}
-
-/// `1,234,567`.
-pub(crate) fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::commands::run::finish;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::say;
 use crate::stages::{Open, Session};
-use crate::summary::number;
+use epr_report::numbers::grouped as number;
 
 pub(crate) fn run(common: &Common, args: &LoadArgs) -> Outcome<Exit> {
     let session = Session::open(common, Open::Existing, false)?;

@@ -6,6 +6,7 @@
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use epr_fhir::Definitions;
+use epr_report::numbers::grouped as number;
 use epr_validate::files::{FileResult, FilesSummary, Strictness};
 use epr_validate::outcome::ndjson_line;
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::output::finding::Finding;
 use crate::output::junit::{Case, Report};
 use crate::output::stream::settle;
 use crate::output::{csv, sarif};
-use crate::summary::{counted, number};
+use crate::summary::counted;
 
 /// Takes result after result, then the sum.
 pub(crate) struct Writer {
