@@ -1,4 +1,27 @@
 //! What a type, resource or profile looks like: its elements in snapshot order, with their rules.
+//!
+//! After loading, `Structure::elements` is the whole snapshot, also where the package has a differential only. An element
+//! stands before its children, these before its slices, and each slice before its own children:
+//!
+//! ```text
+//! Patient.identifier                       path Patient.identifier        slicing Some
+//! Patient.identifier.system                … children of the unsliced, where the profile says something of them
+//! Patient.identifier:nhsNumber             path Patient.identifier        slice_name nhsNumber
+//! Patient.identifier:nhsNumber.system      path Patient.identifier.system
+//! ```
+//!
+//! A slice holds what the unsliced element asks for as well. `id` is unique, `path` repeats from slice to slice, so:
+//!
+//! | asked for | by |
+//! |---|---|
+//! | the unsliced element | [`Structure::element`] with its path |
+//! | one element, in a slice or not | [`Structure::element_by_id`] |
+//! | the slices of an element, or of a slice | [`Structure::slices`] |
+//! | what stands below one element or slice | [`Structure::children_of_id`]; nothing where the profile says nothing below: its type does |
+//! | the extension that an extension slice holds | [`Element::profile`]: the URL of the extension's definition |
+//!
+//! A choice keeps its path `Observation.value[x]`; what a profile asks of one of its types is the slice
+//! `Observation.value[x]:valueQuantity`, whose `types` is that type alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -301,6 +324,31 @@ impl Structure {
             .map(|(element, _)| element)
     }
 
+    /// The element with an id: `Patient.identifier:nhsNumber.value`. The id of what is in no slice is its path.
+    pub fn element_by_id(&self, id: &str) -> Option<&Element> {
+        self.position_of_id(id).map(|at| &self.elements[at])
+    }
+
+    /// The slices of the element with a path or id, in snapshot order; those of a slice (reslices) are asked for by its id.
+    pub fn slices<'s>(&'s self, path_or_id: &'s str) -> impl Iterator<Item = &'s Element> {
+        let is_slice = last_step(path_or_id).contains(':');
+        let mark = if is_slice { '/' } else { ':' };
+        self.elements.iter().filter(move |element| {
+            let rest = element.id.strip_prefix(path_or_id).and_then(|rest| rest.strip_prefix(mark));
+            rest.is_some_and(|rest| !rest.contains(['.', '/']))
+        })
+    }
+
+    /// The direct children of the element with an id, slices included, in snapshot order.
+    pub fn children_of_id<'s>(&'s self, id: &'s str) -> impl Iterator<Item = &'s Element> {
+        let start = self.position_of_id(id).map_or(self.elements.len(), |at| at + 1);
+        self.elements[start..]
+            .iter()
+            .map_while(move |element| Some((element, below(&element.id, id)?)))
+            .filter(|(_, rest)| !rest.contains('.'))
+            .map(|(element, _)| element)
+    }
+
     /// The root element; absent where there is no snapshot.
     pub fn root(&self) -> Option<&Element> {
         self.elements.first()
@@ -314,12 +362,23 @@ impl Structure {
     fn position(&self, path: &str) -> Option<usize> {
         self.elements.iter().position(|element| element.path == path)
     }
+
+    fn position_of_id(&self, id: &str) -> Option<usize> {
+        self.elements.iter().position(|element| element.id == id)
+    }
 }
 
 impl Element {
     /// Whether it is a choice of types, such as `value[x]`.
     pub fn is_choice(&self) -> bool {
         self.name.ends_with("[x]")
+    }
+
+    /// The one profile that its values must meet: for an extension slice, the URL of the extension it holds.
+    pub fn profile(&self) -> Option<&str> {
+        let mut profiles = self.types.iter().flat_map(|of| &of.profiles);
+        let first = profiles.next()?;
+        profiles.next().is_none().then_some(first)
     }
 
     /// Whether JSON writes it as an array.
@@ -337,6 +396,10 @@ impl Element {
         }
         (self.name == json_name).then(|| self.types.first().map_or("", |of| of.code.as_str()))
     }
+}
+
+fn last_step(id: &str) -> &str {
+    id.rsplit('.').next().unwrap_or(id)
 }
 
 /// What of a path stands below another: `name.given` of `Patient.name.given` below `Patient`.
