@@ -30,6 +30,7 @@ pub mod error;
 pub mod files;
 pub mod issues;
 pub mod odbc;
+pub mod sheet;
 pub mod source;
 pub mod spec;
 pub mod stage;

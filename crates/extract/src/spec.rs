@@ -4,18 +4,24 @@
 //! |---|---|
 //! | the types of a spec | here |
 //! | the keys, and every fault at once | [`read`] |
+//! | where a table of a workbook ends | [`until`] |
+//! | values inside a FHIR resource | [`element_path`] |
 //! | faults with line, column and help | [`fault`] |
 //! | the schema that a spec gives | [`schema`] |
 
+pub mod element_path;
 pub mod fault;
 pub mod read;
 pub mod schema;
+pub mod until;
 
 use std::collections::BTreeMap;
 
 use encoding_rs::Encoding;
 use epr_model::schema::ColumnKind;
 
+use self::element_path::ElementPath;
+use self::until::Until;
 use crate::xml::path::{ColumnPath, ElementsPath, RecordPath};
 
 pub use fault::{SpecFault, SpecFaults};
@@ -67,6 +73,9 @@ pub enum From {
     Database(DatabaseTable),
     Xml(XmlTable),
     Csv(CsvTable),
+    Sheet(SheetTable),
+    Fixed(FixedTable),
+    Fhir(FhirTable),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +147,144 @@ pub struct CsvTable {
 pub enum EmptyCell {
     Null,
     Text,
+}
+
+/// A table that stands on sheets of workbooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetTable {
+    /// A pattern for the names of sheets, whatever their case.
+    pub sheets: String,
+    /// Patterns for file names, whatever their case.
+    pub files: Vec<String>,
+    pub header: SheetHeader,
+    pub columns: Vec<SheetColumn>,
+    /// Where the table ends before its sheet does.
+    pub until: Option<Until>,
+    /// Where a row came from, as columns before the others.
+    pub place: Vec<PlaceColumn>,
+}
+
+/// Where the names of the columns stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SheetHeader {
+    /// In so many rows from this one, counted from 1 as the sheet shows it.
+    Rows { first: u32, n_rows: u32 },
+    /// In the first row that has all these names.
+    Find(Vec<String>),
+    /// Nowhere: the columns are those of the sheet, from A.
+    None,
+}
+
+/// A column of a sheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetColumn {
+    pub name: String,
+    /// What its header may say; case, spaces at the ends and repeated spaces do not count.
+    pub named: Vec<String>,
+    /// A whole number gets zeros before it until it has so many digits.
+    pub pad: Option<usize>,
+    pub dates: CellDates,
+}
+
+/// What a cell that Excel shows as a date is as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellDates {
+    /// `yyyy-mm-dd`, and `yyyy-mm-ddTHH:MM:SS` where it has a time.
+    Iso,
+    /// `yyyy-mm-ddTHH:MM:SS`, midnight too.
+    IsoTime,
+}
+
+/// A column that says where a row stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceColumn {
+    /// `_file`: the file's name.
+    File,
+    /// `_sheet`: the sheet's name.
+    Sheet,
+    /// `_row`: the row's number as the sheet shows it.
+    Row,
+}
+
+/// A table whose records are lines with each column at its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FixedTable {
+    /// A pattern for file names.
+    pub files: String,
+    /// `None`: by byte order mark, else UTF-8.
+    pub encoding: Option<&'static Encoding>,
+    /// The characters of a line, line end apart; `None`: any.
+    pub length: Option<usize>,
+    /// What the table's lines begin with, where the file holds other records too.
+    pub record: Option<String>,
+    /// What the lines of the other tables of the same files begin with.
+    pub others: Vec<String>,
+    /// What lines that are no record begin with: headers, comments.
+    pub skip: Vec<String>,
+    pub trailer: Option<Trailer>,
+    pub columns: Vec<FixedColumn>,
+    pub empty: EmptyCell,
+}
+
+/// Characters of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Characters before it.
+    pub start: usize,
+    pub width: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedColumn {
+    pub name: String,
+    pub place: Place,
+}
+
+/// The line that ends a file and proves that it is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trailer {
+    pub starts_with: String,
+    pub count: Option<Place>,
+    pub counts: Counted,
+}
+
+/// What the number in a trailer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Lines that are records, of whatever table.
+    Records,
+    /// All lines, trailer and skipped ones too.
+    Lines,
+}
+
+/// A table of FHIR resources of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FhirTable {
+    pub resource_type: String,
+    /// Patterns for file names, whatever their case.
+    pub files: Vec<String>,
+    /// Columns besides `id` and `resource`.
+    pub columns: Vec<ElementColumn>,
+}
+
+/// A column whose value is found inside a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElementColumn {
+    pub name: String,
+    pub path: ElementPath,
+}
+
+impl PlaceColumn {
+    pub const ALL: [Self; 3] = [Self::File, Self::Sheet, Self::Row];
+
+    /// The staged column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "_file",
+            Self::Sheet => "_sheet",
+            Self::Row => "_row",
+        }
+    }
 }
 
 impl Trim {

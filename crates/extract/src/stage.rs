@@ -31,6 +31,10 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
             let staged = match &table.from {
                 From::Xml(xml) => xml::stage_table(&ctx, &outlet, source, table, xml)?,
                 From::Csv(csv) => delimited::stage_table(&ctx, &outlet, source, table, csv)?,
+                From::Sheet(_) | From::Fixed(_) | From::Fhir(_) => {
+                    let reason = format!("a source of kind {} cannot be read yet", source.kind.as_str());
+                    return Err(ExtractError::Project { name: source.name.clone(), reason });
+                }
                 From::Database(query) => {
                     let database = database.as_ref().expect("a table of a database stands in a source of a database");
                     vec![database.stage_table(&ctx, &outlet, table, query, input.batch_rows)?]
@@ -46,7 +50,8 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
 
 /// The schema of a source: what `epr extract --schema` writes beside the spec. No row is read.
 ///
-/// A database is asked for its columns; XML follows from the spec alone; CSV too, where the spec lists columns (else
+/// A database is asked for its columns; what is read from XML, workbooks, fixed-width files and FHIR follows from the
+/// spec alone; CSV too, where the spec lists columns (else
 /// the header lines are read).
 pub fn schema(source: &Source) -> Result<SystemSchema, ExtractError> {
     let spec = parse_spec(source)?;
@@ -58,6 +63,9 @@ pub fn schema(source: &Source) -> Result<SystemSchema, ExtractError> {
     for table in &spec.tables {
         match &table.from {
             From::Xml(xml) => tables.extend(spec::schema::of_xml(table, xml)),
+            From::Sheet(sheet) => tables.push(spec::schema::of_sheet(table, sheet)),
+            From::Fixed(fixed) => tables.push(spec::schema::of_fixed(table, fixed)),
+            From::Fhir(fhir) => tables.push(spec::schema::of_fhir(table, fhir)),
             From::Csv(csv) => {
                 tables.push(delimited::table_schema(source, table, csv)?);
             }
@@ -79,6 +87,9 @@ pub fn schema_from_spec(source: &Source) -> Result<Option<SystemSchema>, Extract
     for table in &spec.tables {
         match &table.from {
             From::Xml(xml) => tables.extend(spec::schema::of_xml(table, xml)),
+            From::Sheet(sheet) => tables.push(spec::schema::of_sheet(table, sheet)),
+            From::Fixed(fixed) => tables.push(spec::schema::of_fixed(table, fixed)),
+            From::Fhir(fhir) => tables.push(spec::schema::of_fhir(table, fhir)),
             From::Csv(csv) if csv.columns.is_some() => {
                 tables.push(delimited::table_schema(source, table, csv)?);
             }

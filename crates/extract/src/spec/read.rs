@@ -1,5 +1,9 @@
 //! From the text of a source spec to its types. Reading goes on after a mistake, so that all are told at once.
 
+mod fhir;
+mod fixed;
+mod sheet;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
@@ -22,8 +26,14 @@ const DATABASE_KEYS: [&str; 2] = ["sql", "table"];
 const XML_KEYS: [&str; 4] = ["xml", "ns", "record", "children"];
 const CSV_KEYS: [&str; 5] = ["csv", "header", "encoding", "delimiter", "empty"];
 const CHILD_KEYS: [&str; 5] = ["each", "columns", "class", "kinds", "children"];
-/// Keys that name how a table is read; those that are not built yet are known, so that the message can say so.
-const NOT_BUILT: [&str; 3] = ["sheet", "fixed", "fhir"];
+/// The key that says how a table is read, where the project says of what kind its source is.
+const READ_BY: [(&str, SourceKind); 5] = [
+    ("xml", SourceKind::Xml),
+    ("csv", SourceKind::Csv),
+    ("sheet", SourceKind::Sheet),
+    ("fixed", SourceKind::Fixed),
+    ("fhir", SourceKind::Fhir),
+];
 
 const KINDS: [ColumnKind; 9] = [
     ColumnKind::Text,
@@ -42,7 +52,11 @@ pub fn parse(text: &str, kind: SourceKind, path: &Path) -> Result<SystemSpec, Sp
     let tree = yaml::parse(text);
     let mut reader = Reader { text, kind, faults: Vec::new(), table_names: BTreeSet::new() };
     let tables = match &tree {
-        Ok(root) => reader.system(root),
+        Ok(root) => {
+            let mut tables = reader.system(root);
+            fixed::acquaint(&mut tables);
+            tables
+        }
         Err(faults) => {
             for fault in faults {
                 reader.fault(&fault.span, fault.to_string());
@@ -89,32 +103,39 @@ impl<'t> Reader<'t> {
         self.table_name(name);
         let what = format!("table `{}`", name.text);
         let members = self.members(node, &what)?;
-        if let Some((key, _)) = members.iter().find(|(k, _)| NOT_BUILT.contains(&k.text.as_str())) {
-            self.fault(&key.span, format!("kind `{}` is not built yet", key.text));
+        if let Some((key, meant)) = members.iter().find_map(|(k, _)| {
+            let (_, kind) = READ_BY.into_iter().find(|(word, _)| *word == k.text)?;
+            (kind != self.kind).then_some((k, kind))
+        }) {
+            let (is, meant) = (self.kind.as_str(), meant.as_str());
+            let help = Some(format!("write `kind = \"{meant}\"` there, if that is what it is"));
+            self.fault_with_help(&key.span, format!("`{meant}` does not go with a source of kind {is}"), help);
             return None;
         }
         let own: &[&str] = match self.kind {
             SourceKind::Odbc => &DATABASE_KEYS,
             SourceKind::Xml => &XML_KEYS,
             SourceKind::Csv => &CSV_KEYS,
-            SourceKind::Sheet | SourceKind::Fixed | SourceKind::Fhir => {
-                self.fault(&name.span, format!("a source of kind `{}` is not built yet", self.kind.as_str()));
-                return None;
-            }
+            SourceKind::Sheet => &sheet::KEYS,
+            SourceKind::Fixed => &fixed::KEYS,
+            SourceKind::Fhir => &fhir::KEYS,
         };
         let keys: Vec<&str> = COMMON_KEYS.into_iter().chain(own.iter().copied()).collect();
         self.known_keys(members, &keys, &format!("a table of a source of kind {}", self.kind.as_str()));
 
-        let mut key = self.key(name, node);
+        let mut key = if self.kind == SourceKind::Fhir { Some(self.fhir_key(node)) } else { self.key(name, node) };
         let (optional, optional_columns) = self.optional(node);
-        let kinds = self.kinds(node);
-        let classes = self.classes(node);
+        let mut kinds = self.kinds(node);
+        let mut classes = self.classes(node);
         let trim = self.choice(node, "trim", &[("none", Trim::None), ("right", Trim::Right), ("both", Trim::Both)]);
         let watermark = self.text_of(node, "watermark").map(str::to_owned);
         let from = match self.kind {
             SourceKind::Odbc => self.database(name, node)?,
             SourceKind::Xml => self.xml(name, node, &mut key)?,
-            _ => self.csv(name, node)?,
+            SourceKind::Csv => self.csv(name, node)?,
+            SourceKind::Sheet => self.sheet(name, node, &mut kinds, &mut classes)?,
+            SourceKind::Fixed => self.fixed(name, node)?,
+            SourceKind::Fhir => self.fhir(name, node)?,
         };
         let name = name.text.clone();
         let spec = TableSpec { name, from, key: key?, trim, classes, optional, optional_columns, kinds, watermark };
@@ -350,16 +371,20 @@ impl<'t> Reader<'t> {
                 b','
             }
         };
-        let encoding = node.get("encoding").and_then(|e| {
-            let text = self.text(e, "`encoding`")?;
-            let found = decode::encoding_of(text);
-            if found.is_none() {
-                self.fault(&e.span, format!("`{text}` is not an encoding; for example utf-8, windows-1252, utf-16le"));
-            }
-            found
-        });
+        let encoding = self.encoding(node);
         let empty = self.choice(node, "empty", &[("null", EmptyCell::Null), ("text", EmptyCell::Text)]);
         Some(From::Csv(CsvTable { files: files?.0.to_owned(), delimiter, encoding, header_row, columns, empty }))
+    }
+
+    fn encoding(&mut self, node: &'t Node) -> Option<&'static encoding_rs::Encoding> {
+        let encoding = node.get("encoding")?;
+        let text = self.text(encoding, "`encoding`")?;
+        let found = decode::encoding_of(text);
+        if found.is_none() {
+            let message = format!("`{text}` is not an encoding; for example utf-8, windows-1252, utf-16le");
+            self.fault(&encoding.span, message);
+        }
+        found
     }
 
     /// `header: { row: 3 }`, `header: true` (row 1, the default) or `header: false`.
@@ -381,6 +406,9 @@ impl<'t> Reader<'t> {
     fn known_columns(&mut self, node: &'t Node, spec: &TableSpec) {
         let columns: Vec<&str> = match &spec.from {
             From::Xml(t) => t.columns.iter().map(|c| c.name.as_str()).collect(),
+            From::Sheet(t) => t.columns.iter().map(|c| c.name.as_str()).collect(),
+            From::Fixed(t) => t.columns.iter().map(|c| c.name.as_str()).collect(),
+            From::Fhir(t) => fhir::columns(t),
             From::Database(DatabaseTable { columns: Some(columns), .. })
             | From::Csv(CsvTable { columns: Some(columns), .. }) => columns.iter().map(|c| c.name.as_str()).collect(),
             From::Database(_) | From::Csv(_) => return,

@@ -2,7 +2,7 @@
 
 use epr_model::schema::{ColumnKind, ColumnSchema, TableKey, TableSchema};
 
-use super::{ChildSpec, KeySpec, PathColumn, TableSpec, XmlTable};
+use super::{ChildSpec, FhirTable, FixedTable, KeySpec, PathColumn, PlaceColumn, SheetTable, TableSpec, XmlTable};
 
 /// A column as the source has it, before the spec has its say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,31 @@ pub fn of_xml(spec: &TableSpec, xml: &XmlTable) -> Vec<TableSchema> {
         of_child(child, &spec.name, spec.optional, 1, &mut tables);
     }
     tables
+}
+
+/// The schema of a table on sheets: where a row stood, if that is wanted, then the columns.
+pub fn of_sheet(spec: &TableSpec, sheet: &SheetTable) -> TableSchema {
+    let place = sheet.place.iter().map(|place| {
+        let kind = if *place == PlaceColumn::Row { ColumnKind::Int64 } else { ColumnKind::Text };
+        ColumnSchema { name: place.name().to_owned(), kind, optional: false, class: None }
+    });
+    let columns = sheet.columns.iter().map(|c| column(spec, &c.name, ColumnKind::Text));
+    of_columns(spec, place.chain(columns).collect())
+}
+
+/// The schema of a table of fixed-width lines.
+pub fn of_fixed(spec: &TableSpec, fixed: &FixedTable) -> TableSchema {
+    of_columns(spec, fixed.columns.iter().map(|c| column(spec, &c.name, ColumnKind::Text)).collect())
+}
+
+/// The schema of a table of resources: `id`, `resource`, then the columns that have a path.
+pub fn of_fhir(spec: &TableSpec, fhir: &FhirTable) -> TableSchema {
+    let own = ["id", "resource"].into_iter().chain(fhir.columns.iter().map(|c| c.name.as_str()));
+    of_columns(spec, own.map(|name| column(spec, name, ColumnKind::Text)).collect())
+}
+
+fn of_columns(spec: &TableSpec, columns: Vec<ColumnSchema>) -> TableSchema {
+    TableSchema { name: spec.name.clone(), key: table_key(&spec.key), columns, optional: spec.optional, parent: None }
 }
 
 /// The columns that stand before a child table's own: `_parent`, then the ordinals from the outermost inwards.

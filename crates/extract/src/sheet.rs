@@ -1,0 +1,3 @@
+//! Workbooks: sheets to rows.
+
+pub mod header;
