@@ -10,6 +10,7 @@
 //! | whether a code belongs to a value set | `membership` |
 //! | languages, mime types, currencies, countries | `external` |
 //! | the child of an element by its JSON name | `navigation` |
+//! | snapshots made from differentials | `snapshot` |
 //! | the compiled pack | `pack` |
 
 mod element_reader;
@@ -17,6 +18,7 @@ mod external;
 mod membership;
 mod navigation;
 mod pack;
+mod snapshot;
 mod structure;
 mod terminology;
 mod terminology_reader;
@@ -26,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 pub use navigation::ChildElement;
+pub use snapshot::SnapshotFault;
 pub use structure::*;
 pub use terminology::*;
 
@@ -109,6 +112,9 @@ pub struct Definitions {
     code_systems_by_url: HashMap<String, Vec<usize>>,
     raw_by_url: HashMap<String, Vec<usize>>,
     resource_types: BTreeSet<String>,
+    snapshot_faults: Vec<SnapshotFault>,
+    /// Structures whose snapshots are still to be made.
+    without_snapshot: BTreeSet<usize>,
 }
 
 /// One definition: where it is, and itself once it was asked for.
@@ -157,6 +163,7 @@ impl Definitions {
             let pack = Pack::of_package(cache, id)?;
             loaded.take(id.to_string(), Some(id.clone()), pack);
         }
+        loaded.make_snapshots();
         Ok(loaded)
     }
 
@@ -190,11 +197,14 @@ impl Definitions {
 
     /// A structure by type name (`Patient`, `HumanName`) or canonical URL, with or without `|version`.
     pub fn structure(&self, url_or_type: &str) -> Option<&Structure> {
-        let at = match self.structures_by_type.get(url_or_type) {
-            Some(at) => *at,
-            None => find(&self.structures_by_url, &self.structures, url_or_type)?,
-        };
-        Some(self.structure_at(at))
+        self.structure_index(url_or_type).map(|at| self.structure_at(at))
+    }
+
+    fn structure_index(&self, url_or_type: &str) -> Option<usize> {
+        match self.structures_by_type.get(url_or_type) {
+            Some(at) => Some(*at),
+            None => find(&self.structures_by_url, &self.structures, url_or_type),
+        }
     }
 
     /// Every structure loaded, in the order of the packages; this decodes them all.
@@ -253,6 +263,9 @@ impl Definitions {
             self.structures_by_url.entry(head.url.clone()).or_default().push(at);
             self.structures.push(Entry::packed(n, head));
             self.index_type(structure, at);
+            if structure.needs_snapshot {
+                self.without_snapshot.insert(at);
+            }
         }
         index(&mut self.value_sets_by_url, &mut self.value_sets, n, &pack.index.value_sets);
         // A supplement has the URL of its own; it never answers for the system that it supplements.

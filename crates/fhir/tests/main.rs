@@ -14,6 +14,8 @@ mod membership;
 mod pack;
 #[path = "suite/r4.rs"]
 mod r4;
+#[path = "suite/snapshot.rs"]
+mod snapshot;
 
 use std::path::Path;
 

@@ -70,6 +70,7 @@ pub(super) struct StructureHead {
     pub(super) kind: StructureKind,
     pub(super) is_abstract: bool,
     pub(super) derivation: Derivation,
+    pub(super) needs_snapshot: bool,
 }
 
 impl StructureHead {
@@ -79,6 +80,7 @@ impl StructureHead {
             kind: structure.kind,
             is_abstract: structure.is_abstract,
             derivation: structure.derivation,
+            needs_snapshot: structure.needs_snapshot(),
         }
     }
 }
