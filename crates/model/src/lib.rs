@@ -30,6 +30,6 @@ pub use hazard::HazardSeverity;
 pub use id::{IdNamespace, ResourceId};
 pub use issue::{Action, Issue, IssueDoc, Severity};
 pub use nhs_number::{NhsNumber, NhsNumberFault};
-pub use outcome::{Domain, RowOutcome};
+pub use outcome::{ControlOutcome, Domain, RowOutcome};
 pub use sensitive::Sensitive;
 pub use stage::Stage;

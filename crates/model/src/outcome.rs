@@ -40,6 +40,47 @@ impl RowOutcome {
     }
 }
 
+/// What became of a row that a source's control names: the source's own count, compared with the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ControlOutcome {
+    /// A resource of the expected type is delivered, and says what the source says.
+    Delivered,
+    /// Validation holds the resource, by name.
+    Held,
+    /// A mapping policy refused the row or the resource, by name.
+    Refused,
+    /// `latest` found a newer row of the same key.
+    Superseded,
+    /// An equal row of the same key was mapped already.
+    Repeated,
+    /// No resource of the expected type was made, and nothing says why.
+    Lost,
+    /// A resource is delivered, and says something else than the source.
+    Changed,
+}
+
+impl ControlOutcome {
+    pub const ALL: [Self; 7] =
+        [Self::Delivered, Self::Held, Self::Refused, Self::Superseded, Self::Repeated, Self::Lost, Self::Changed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Held => "held",
+            Self::Refused => "refused",
+            Self::Superseded => "superseded",
+            Self::Repeated => "repeated",
+            Self::Lost => "lost",
+            Self::Changed => "changed",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.as_str() == code)
+    }
+}
+
 macro_rules! domains {
     ($($variant:ident $code:literal $title:literal;)*) => {
         /// What a map is about: the closed list of `domain:`, in the order in which a report shows them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use epr_model::{Domain, RowOutcome};
+use epr_model::{ControlOutcome, Domain, RowOutcome};
 use serde::{Deserialize, Serialize};
 
 /// A ledger line that does not add up.
@@ -27,6 +27,9 @@ pub struct Ledgers {
     /// (3) resources by type: stage link knows merged, validate knows held, load knows the rest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, ResourceLedger>,
+    /// The sources' own counts: extract knows how many, validate what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<ControlLedger>,
 }
 
 impl Ledgers {
@@ -37,7 +40,31 @@ impl Ledgers {
     pub fn check(&self) -> Result<(), Imbalance> {
         self.maps.iter().try_for_each(MapLedger::check)?;
         self.tables.iter().try_for_each(TableLedger::check)?;
-        self.resources.iter().try_for_each(|(kind, ledger)| ledger.check(kind))
+        self.resources.iter().try_for_each(|(kind, ledger)| ledger.check(kind))?;
+        self.controls.iter().try_for_each(ControlLedger::check)
+    }
+}
+
+/// Rows that a source counts in a domain = delivered + held + refused + superseded + repeated + lost + changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlLedger {
+    pub organisation: String,
+    pub system: String,
+    pub table: String,
+    pub domain: Domain,
+    pub rows: u64,
+    /// Absent before validate, which alone knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<BTreeMap<ControlOutcome, u64>>,
+}
+
+impl ControlLedger {
+    pub fn check(&self) -> Result<(), Imbalance> {
+        let Some(outcomes) = &self.outcomes else { return Ok(()) };
+        let what =
+            || format!("control {} of {}/{}/{}", self.domain.as_str(), self.organisation, self.system, self.table);
+        balance(what, self.rows, outcomes.values().sum())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder, UInt32Builder, UInt64Builder};
 use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use epr_model::{Action, Domain, Issue, ResourceId, RowOutcome, Severity, Stage};
+use epr_model::{Action, ControlOutcome, Domain, Issue, ResourceId, RowOutcome, Severity, Stage};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -446,6 +446,87 @@ record!(
     }
 );
 
+/// A row that the source itself counts in a domain, whatever a mapping makes of it.
+///
+/// One file a source: `1-extract/<source>/controls.parquet`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ControlRecord {
+    pub organisation: String,
+    pub system: String,
+    pub table: String,
+    /// From 1 in the staged table.
+    pub row_no: u64,
+    pub domain: Domain,
+    /// When: an RFC 3339 instant with the zone's offset, or a date where the source says no time; none where it
+    /// says nothing that can be read.
+    pub at: Option<String>,
+    pub specialty: Option<String>,
+    pub place: Option<String>,
+    /// The first 16 bytes of the SHA-256 of the pathway id, in hex.
+    pub pathway_hash: Option<String>,
+    /// `key_hash` of the patient's own row, in hex, where the control says which columns hold its key.
+    pub patient_hash: Option<String>,
+}
+
+record!(
+    /// The columns of a source's `controls.parquet`.
+    ControlRecord, ControlColumns, "controls.parquet", {
+        organisation: String => "organisation",
+        system: String => "system",
+        table: String => "table",
+        row_no: u64 => "row_no",
+        domain: Domain => "domain",
+        at: Option<String> => "at",
+        specialty: Option<String> => "specialty",
+        place: Option<String> => "place",
+        pathway_hash: Option<String> => "pathway_hash",
+        patient_hash: Option<String> => "patient_hash",
+    }
+);
+
+/// What became of a [`ControlRecord`]: `4-validate/controls.parquet`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ControlOutcomeRecord {
+    pub organisation: String,
+    pub system: String,
+    pub table: String,
+    pub row_no: u64,
+    pub domain: Domain,
+    pub at: Option<String>,
+    pub specialty: Option<String>,
+    pub place: Option<String>,
+    pub pathway_hash: Option<String>,
+    pub outcome: ControlOutcome,
+    /// The hazard that was found, or the code that says why it is held or refused.
+    pub rule: Option<String>,
+    pub resource_type: Option<String>,
+    pub resource_id: Option<ResourceId>,
+    pub patient_key: Option<ResourceId>,
+    /// When, as the resource has it.
+    pub delivered_at: Option<String>,
+}
+
+record!(
+    /// The columns of the stage's `controls.parquet`.
+    ControlOutcomeRecord, ControlOutcomeColumns, "controls.parquet", {
+        organisation: String => "organisation",
+        system: String => "system",
+        table: String => "table",
+        row_no: u64 => "row_no",
+        domain: Domain => "domain",
+        at: Option<String> => "at",
+        specialty: Option<String> => "specialty",
+        place: Option<String> => "place",
+        pathway_hash: Option<String> => "pathway_hash",
+        outcome: ControlOutcome => "outcome",
+        rule: Option<String> => "rule",
+        resource_type: Option<String> => "resource_type",
+        resource_id: Option<ResourceId> => "resource_id",
+        patient_key: Option<ResourceId> => "patient_key",
+        delivered_at: Option<String> => "delivered_at",
+    }
+);
+
 impl Cell for String {
     type Builder = StringBuilder;
     const NULLABLE: bool = false;
@@ -520,7 +601,7 @@ macro_rules! enum_cell {
     )*};
 }
 
-enum_cell!(Severity, Action, Stage, Domain, RowOutcome);
+enum_cell!(Severity, Action, Stage, Domain, RowOutcome, ControlOutcome);
 
 macro_rules! number_cell {
     ($($type:ty, $builder:ty, $array:ty, $data_type:expr;)*) => {$(
