@@ -6,12 +6,15 @@
 //! | all set-up, then the whole suite | [`suite`] |
 //! | speed and memory, measured through the binary | [`bench`] |
 //! | dependency edges, module headers, fixtures without real-looking numbers | [`tidy`] |
+//! | a synthetic peninsula, as large as wanted | [`peninsula`] |
 //! | what a machine needs, and how it gets it | [`setup`] |
 //! | CSV tables as a SQLite database | [`sqlite`] |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a developer")]
 
 mod bench;
 mod demo;
+#[allow(dead_code, reason = "its exporters come next")]
+mod peninsula;
 mod setup;
 mod sqlite;
 mod suite;
