@@ -289,6 +289,12 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
         "A primitive has `.value` and extensions; an extension has one value, or extensions.",
     ),
     doc(
+        "MAP0218",
+        Severity::Error,
+        "a value that the profile gives otherwise",
+        "The profile fixes the value, or gives a pattern that it must hold. In a slice what is fixed is filled in where the map leaves it out. As a warning: the value comes from data, and only validation can tell.",
+    ),
+    doc(
         "MAP0219",
         Severity::Error,
         "a refusal that can lose a patient has no hazard",

@@ -7,6 +7,7 @@ use epr_fhir::definitions::{BindingStrength, Content, Element, Membership};
 
 use super::elements::Place;
 use super::scope::MapCompiler;
+use super::slices::fixed_system;
 use crate::code_map::CodeRow;
 use crate::diagnostics::{Span, did_you_mean, nearest};
 use crate::plan::{CodeMapPlan, CodeMapRow, CodingLiteral, FhirPrimitive, Shape};
@@ -125,6 +126,16 @@ impl MapCompiler<'_, '_, '_> {
         let code = row.target.text.as_str();
         if let Shape::Primitive(primitive) = shape {
             self.literal_uri(code, row.target.span, primitive, place)?;
+        }
+        if let (Some(found), Some(wanted)) =
+            (&system, fixed_system(place).filter(|_| !matches!(shape, Shape::Primitive(_))))
+            && *found != wanted
+        {
+            let note = self.resolver.sink.note_at("used at", used_at);
+            let message =
+                format!("code map line {} gives a code of {found}, and the profile asks for {wanted}", row.line);
+            self.sink().error("MAP0218", row.target_system.span, message).note(note);
+            return None;
         }
         // Where the element's value set refuses the code, that is the message; that it is no code at all comes second.
         let proof = Proof { system: system.as_deref(), code, span: row.target.span, line: Some(row.line) };

@@ -7,6 +7,7 @@ use epr_fhir::definitions::{Definitions, Element, Max, Structure};
 
 use super::absence::left_out;
 use super::scope::{Binding, MapCompiler};
+use super::slices::{child_of, children_of_id, is_slice};
 use crate::apply::json;
 use crate::diagnostics::{Span, nearest};
 use crate::plan::{Each, EmitKind, EmitNode, Expr as PlanExpr, FhirPrimitive, LeftOut, Member, Shape};
@@ -29,6 +30,8 @@ pub(crate) struct Parent<'d> {
     pub(crate) structure: &'d Structure,
     /// The path of the parent inside `structure`.
     pub(crate) at: String,
+    /// Its id there: `Patient.identifier:nhsNumber` of a slice, else the path.
+    pub(crate) id: String,
     pub(crate) type_code: &'d str,
     pub(crate) path: String,
     pub(crate) is_resource: bool,
@@ -44,8 +47,10 @@ pub(crate) enum Kind {
 }
 
 /// A rule for an element, for the search of doubles and of elements that are left out.
-struct Rule<'a> {
-    element: String,
+pub(super) struct Rule<'a> {
+    pub(super) element: String,
+    /// The slice that the key names.
+    pub(super) slice: Option<String>,
     json_name: String,
     span: Span,
     when: Option<&'a Expr>,
@@ -55,38 +60,57 @@ struct Rule<'a> {
 }
 
 impl<'c> MapCompiler<'c, '_, '_> {
-    /// The members of an object, in the order in which the file writes them; extensions stand where the first is.
+    /// The members of an object, in the order in which the file writes them; items of one list (slices, extensions)
+    /// stand where the first is.
     pub(crate) fn members(&mut self, object: &Object, parent: &Parent<'c>) -> Vec<Member> {
         let mut members: Vec<Member> = Vec::new();
         let mut rules: Vec<Rule<'_>> = Vec::new();
+        let first_error = self.resolver.sink.n_errors();
         for member in &object.members {
             let key = &member.key;
-            if key.slice.is_some() && matches!(key.name.as_str(), "extension" | "modifierExtension") {
-                if let Some(item) = self.extension(member, parent) {
-                    push_item(&mut members, &key.name, item, &parent.path);
-                }
-                continue;
-            }
-            if self.refuse_key(key, parent) {
+            let is_extension = key.slice.is_some() && matches!(key.name.as_str(), "extension" | "modifierExtension");
+            if !is_extension && self.refuse_key(key, parent) {
                 continue;
             }
             let Some(place) = self.child(key, parent) else { continue };
+            let place = match &key.slice {
+                Some(slice) if !is_extension => match self.slice(key, slice, place, parent) {
+                    Some(place) => place,
+                    None => continue,
+                },
+                _ => place,
+            };
             rules.push(Rule {
                 element: place.element.path.clone(),
-                json_name: key.name.clone(),
+                slice: key.slice.clone(),
+                json_name: key.label(),
                 span: key.span,
                 when: condition_of(&member.value),
                 may_be_left_out: left_out_by(&member.value),
                 by_default: None,
             });
+            if is_extension {
+                for item in self.extension(member, parent) {
+                    let at = item.at;
+                    let list = EmitNode::new(EmitKind::Array(vec![item]), &place.path, at);
+                    push_member(&mut members, &key.name, list);
+                }
+                continue;
+            }
             let n_errors = self.resolver.sink.n_errors();
             if let Some(node) = self.element(member, &place) {
                 // Where a part of it did not compile, what is left says nothing of the whole.
                 if let Some(rule) = rules.last_mut().filter(|_| self.resolver.sink.n_errors() == n_errors) {
                     rule.by_default = left_out(&node);
                 }
-                members.push(Member::new(&key.name, node));
+                push_member(&mut members, &key.name, node);
             }
+        }
+        for member in &mut members {
+            fold(&mut member.node);
+        }
+        if self.resolver.sink.n_errors() == first_error {
+            self.fill_slice(&mut members, &rules, parent);
         }
         // An object without a value is left out whole, and its literals with it: its one value cannot be missing from it.
         if !parent.is_resource && members.iter().filter(|m| has_expression(&m.node)).count() <= 1 {
@@ -95,7 +119,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             }
         }
         self.doubles(&rules);
-        self.required(&rules, object, parent);
+        self.required(&rules, &members, object, parent);
         members
     }
 
@@ -115,22 +139,13 @@ impl<'c> MapCompiler<'c, '_, '_> {
             self.sink().error("MAP0204", key.span, format!("`{}` cannot be mapped: {why}", key.name)).help(help);
             return true;
         }
-        if let Some(slice) = &key.slice {
-            let message =
-                format!("`{}[{slice}]` names a slice, and {} defines none of that name", key.name, parent.shown);
-            self.sink()
-                .error("MAP0210", key.span, message)
-                .help(format!("write items of `{}` with `.as: {slice}`, or load a profile with this slice", key.name));
-            return true;
-        }
         false
     }
 
     /// The element of a key, or what else the writer may have meant.
     fn child(&mut self, key: &ElementKey, parent: &Parent<'c>) -> Option<Place<'c>> {
         let definitions: &'c Definitions = self.definitions();
-        let found = definitions.child(parent.structure, &parent.at, parent.type_code, &key.name);
-        if let Some(child) = found {
+        if let Some(child) = child_of(definitions, parent, &key.name) {
             let path = format!("{}.{}", parent.path, key.name);
             return Some(Place {
                 element: child.element,
@@ -171,7 +186,12 @@ impl<'c> MapCompiler<'c, '_, '_> {
     /// One element: its value, or its items.
     fn element(&mut self, member: &AstMember, place: &Place<'c>) -> Option<EmitNode> {
         let at = self.at(member.key.span);
-        let is_array = place.element.is_array();
+        let is_array = place.element.is_array() || is_slice(place.element);
+        if place.element.max == Max::Count(0) {
+            let message = format!("`{}` is ruled out by {}", member.key.name, place.structure.name);
+            self.sink().error("MAP0206", member.key.span, message).help("the profile gives it a maximum of 0");
+            return None;
+        }
         match &member.value.kind {
             ValueKind::List(_) if !is_array => {
                 let message = format!("`{}` takes one value, not a list", member.key.name);
@@ -183,7 +203,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
                 if let Max::Count(max) = place.element.max
                     && items.len() > max as usize
                 {
-                    let message = format!("`{}` takes at most {max}, and here are {}", member.key.name, items.len());
+                    let message = format!("`{}` takes at most {max}, and here are {}", member.key.label(), items.len());
                     self.sink().error("MAP0206", member.key.span, message);
                 }
                 let mut nodes = Vec::new();
@@ -192,12 +212,12 @@ impl<'c> MapCompiler<'c, '_, '_> {
                     self.label(item, &mut labels);
                     nodes.extend(self.item(item, place, true));
                 }
-                Some(fold(EmitNode::new(EmitKind::Array(nodes), &place.path, at)))
+                Some(EmitNode::new(EmitKind::Array(nodes), &place.path, at))
             }
             ValueKind::Poison => None,
             _ if is_array => {
                 let item = self.item(&member.value, place, true)?;
-                Some(fold(EmitNode::new(EmitKind::Array(vec![item]), &place.path, at)))
+                Some(EmitNode::new(EmitKind::Array(vec![item]), &place.path, at))
             }
             _ => self.item(&member.value, place, false),
         }
@@ -213,8 +233,15 @@ impl<'c> MapCompiler<'c, '_, '_> {
         }
     }
 
-    /// One value or one item of a list, with its `.when` and `.each`.
+    /// One value or one item of a list, with what the profile fixes of it.
     pub(crate) fn item(&mut self, value: &Value, place: &Place<'c>, in_list: bool) -> Option<EmitNode> {
+        let mut node = self.plain_item(value, place, in_list)?;
+        self.conform(&mut node, place, value);
+        Some(node)
+    }
+
+    /// One value or one item of a list, with its `.when` and `.each`.
+    fn plain_item(&mut self, value: &Value, place: &Place<'c>, in_list: bool) -> Option<EmitNode> {
         let at = self.at(value.span);
         let ValueKind::Object(object) = &value.kind else {
             return self.leaf(value, place, in_list);
@@ -245,7 +272,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         if let Some(each) = each {
             node = node.each(each);
         }
-        Some(fold(node))
+        Some(node)
     }
 
     /// Binds the alias of an `.each`; the caller unbinds it.
@@ -293,6 +320,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         Parent {
             structure: place.structure,
             at: place.element.path.clone(),
+            id: place.element.id.clone(),
             type_code: place.type_code,
             path: place.path.clone(),
             is_resource: false,
@@ -307,7 +335,9 @@ impl<'c> MapCompiler<'c, '_, '_> {
     /// Two rules for one element, unless at most one of them can hold.
     fn doubles(&mut self, rules: &[Rule<'_>]) {
         for (i, second) in rules.iter().enumerate() {
-            let Some(first) = rules[..i].iter().find(|r| r.element == second.element) else { continue };
+            let is_it = |r: &&Rule<'_>| r.element == second.element && r.slice == second.slice;
+            let Some(first) = rules[..i].iter().find(is_it) else { continue };
+            // Items of a slice and items without one stand beside each other.
             let are_apart = match (first.when, second.when) {
                 (Some(a), Some(b)) => provably_apart(a, b),
                 _ => false,
@@ -325,13 +355,25 @@ impl<'c> MapCompiler<'c, '_, '_> {
     }
 
     /// Every element that must be there has a rule that fills it on every branch.
-    fn required(&mut self, rules: &[Rule<'_>], object: &Object, parent: &Parent<'c>) {
+    fn required(&mut self, rules: &[Rule<'_>], members: &[Member], object: &Object, parent: &Parent<'c>) {
         for element in children(self.definitions(), parent) {
-            if element.min == 0 || element.slice_name.is_some() {
+            if element.min == 0 {
                 continue;
             }
-            let of: Vec<&Rule<'_>> = rules.iter().filter(|r| r.element == element.path).collect();
-            let name = element.name.clone();
+            let mut of: Vec<&Rule<'_>> = rules.iter().filter(|r| r.element == element.path).collect();
+            let mut name = element.name.clone();
+            let is_filled = of.is_empty() && members.iter().any(|m| element.type_for(&m.name).is_some());
+            if let Some(slice) = &element.slice_name {
+                // An item that names no slice may be of this one: only validation can tell.
+                if element.is_choice() || of.iter().any(|r| r.slice.is_none()) {
+                    continue;
+                }
+                of.retain(|r| r.slice.as_ref() == Some(slice));
+                name = format!("{name}[{slice}]");
+            }
+            if is_filled {
+                continue;
+            }
             if of.is_empty() {
                 if object.directives.from.is_some() || (name == "url" && parent.type_code == "Extension") {
                     continue;
@@ -390,6 +432,10 @@ const HELP_REQUIRED: &str = "choose data-absent-reason(…), const(…), keep-as
 
 /// The elements directly below a parent, wherever they are defined.
 pub(crate) fn children<'d>(definitions: &'d Definitions, parent: &Parent<'d>) -> Vec<&'d Element> {
+    let of_id: Vec<&Element> = children_of_id(parent.structure, &parent.id).collect();
+    if !of_id.is_empty() {
+        return of_id;
+    }
     let here: Vec<&Element> = parent.structure.children(&parent.at).collect();
     if !here.is_empty() {
         return here;
@@ -474,11 +520,11 @@ pub(crate) fn has_expression(node: &EmitNode) -> bool {
 }
 
 /// A list of literals becomes bytes.
-fn fold(node: EmitNode) -> EmitNode {
-    let EmitKind::Array(items) = &node.kind else { return node };
+fn fold(node: &mut EmitNode) {
+    let EmitKind::Array(items) = &node.kind else { return };
     let all = items.iter().all(|i| matches!(i.kind, EmitKind::Literal(_)) && i.when.is_none() && i.each.is_none());
     if items.is_empty() || !all {
-        return node;
+        return;
     }
     let mut out = vec![b'['];
     for (i, item) in items.iter().enumerate() {
@@ -490,19 +536,16 @@ fn fold(node: EmitNode) -> EmitNode {
         }
     }
     out.push(b']');
-    EmitNode { kind: EmitKind::Literal(out.into()), ..node }
+    node.kind = EmitKind::Literal(out.into());
 }
 
-/// Adds an item to the list member of a name, made where it is not there.
-fn push_item(members: &mut Vec<Member>, name: &str, item: EmitNode, parent: &str) {
-    if let Some(member) = members.iter_mut().find(|m| &*m.name == name)
-        && let EmitKind::Array(items) = &mut member.node.kind
-    {
-        items.push(item);
-        return;
+/// Adds a member; the items of a list join those that the list has already, so that they come in written order.
+fn push_member(members: &mut Vec<Member>, name: &str, node: EmitNode) {
+    let before = members.iter_mut().find(|m| &*m.name == name);
+    match (before.map(|m| &mut m.node.kind), node.kind) {
+        (Some(EmitKind::Array(items)), EmitKind::Array(more)) => items.extend(more),
+        (_, kind) => members.push(Member::new(name, EmitNode { kind, ..node })),
     }
-    let at = item.at;
-    members.push(Member::new(name, EmitNode::new(EmitKind::Array(vec![item]), &format!("{parent}.{name}"), at)));
 }
 
 fn condition_of(value: &Value) -> Option<&Expr> {

@@ -4,9 +4,11 @@
 //! Where it is not, the file names the value element (`valueCode: …`), and that nothing was checked is said.
 
 use epr_fhir::definitions::{Definitions, Element, Structure};
+use epr_fhir::resource::Resource;
 
-use super::elements::{Parent, Place, object_kind};
+use super::elements::{Parent, Place, cardinality, object_kind};
 use super::scope::MapCompiler;
+use super::slices::{children_of_id, element_by_id};
 use crate::apply::json;
 use crate::diagnostics::Span;
 use crate::plan::{EmitKind, EmitNode, Member};
@@ -17,18 +19,34 @@ struct Known<'d> {
     url: String,
     /// Its definition, and the path prefix of its elements there (`Extension`, or a nested slice's id).
     definition: Option<(&'d Structure, String)>,
+    /// The slice of the profile that names it.
+    slice: Option<&'d Element>,
 }
 
 impl<'c> MapCompiler<'c, '_, '_> {
-    /// One item of `extension`.
-    pub(crate) fn extension(&mut self, member: &AstMember, parent: &Parent<'c>) -> Option<EmitNode> {
+    /// The items of `extension` that one key gives: one, or those of a written list.
+    pub(crate) fn extension(&mut self, member: &AstMember, parent: &Parent<'c>) -> Vec<EmitNode> {
         let slice = member.key.slice.as_deref().unwrap_or_default();
         let span = member.key.span;
-        let known = self.known(slice, span, parent)?;
-        self.extension_item(&known, &member.value, span, &parent.path, &member.key.name)
+        let Some(known) = self.known(&member.key.name, slice, span, parent) else { return Vec::new() };
+        let items = match &member.value.kind {
+            ValueKind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(&member.value),
+        };
+        if let Some(element) = known.slice
+            && !element.max.allows(items.len())
+        {
+            let message = format!("`{}` is {}, and here are {}", member.key.label(), cardinality(element), items.len());
+            self.sink().error("MAP0206", span, message);
+        }
+        let mut nodes = Vec::new();
+        for item in items {
+            nodes.extend(self.extension_item(&known, item, span, &parent.path, &member.key.name));
+        }
+        nodes
     }
 
-    fn known(&mut self, slice: &str, span: Span, parent: &Parent<'c>) -> Option<Known<'c>> {
+    fn known(&mut self, name: &str, slice: &str, span: Span, parent: &Parent<'c>) -> Option<Known<'c>> {
         let definitions: &'c Definitions = self.definitions();
         if slice.contains(':') {
             let definition = definitions
@@ -44,15 +62,22 @@ impl<'c> MapCompiler<'c, '_, '_> {
                     )
                     .label("not checked");
             }
-            return Some(Known { url: slice.to_owned(), definition });
+            return Some(Known { url: slice.to_owned(), definition, slice: None });
         }
-        let path = format!("{}.extension", parent.at);
-        let named: Vec<&'c Element> =
-            parent.structure.elements.iter().filter(|e| e.path == path && e.slice_name.is_some()).collect();
+        let structure: &'c Structure = parent.structure;
+        let of_id: Vec<&'c Element> = children_of_id(structure, &parent.id).filter(|e| e.name == name).collect();
+        let named: Vec<&'c Element> = if of_id.is_empty() {
+            structure.children(&parent.at).filter(|e| e.name == name && e.slice_name.is_some()).collect()
+        } else {
+            of_id.into_iter().filter(|e| e.slice_name.is_some()).collect()
+        };
         if let Some(element) = named.iter().find(|e| e.slice_name.as_deref() == Some(slice)) {
             let url = element.types.first().and_then(|t| t.profiles.first()).cloned();
             if let Some(url) = url {
-                return self.known(url.split('|').next().unwrap_or(&url), span, parent);
+                let url = url.split('|').next().unwrap_or(&url);
+                self.from_profile.insert(element.id.clone(), url.to_owned());
+                let known = self.known(name, url, span, parent)?;
+                return Some(Known { slice: Some(element), ..known });
             }
         }
         let names = named.iter().filter_map(|e| e.slice_name.as_deref());
@@ -140,6 +165,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             return self.direct_value(known, value, span, path);
         }
         let mut items = Vec::new();
+        let mut given: Vec<String> = Vec::new();
         for member in nested {
             let sub = match (&member.key.slice, member.key.name.as_str()) {
                 (Some(slice), "extension") => slice.clone(),
@@ -155,21 +181,51 @@ impl<'c> MapCompiler<'c, '_, '_> {
                     continue;
                 }
             };
+            given.push(sub.clone());
             let Some(inner) = self.nested(known, &sub, member.key.span) else { continue };
-            items.extend(self.extension_item(&inner, &member.value, member.key.span, path, "extension"));
+            let values = match &member.value.kind {
+                ValueKind::List(values) => values.as_slice(),
+                _ => std::slice::from_ref(&member.value),
+            };
+            if let Some(element) = inner.slice
+                && !element.max.allows(values.len())
+            {
+                let message = format!("`{sub}` is {}, and here are {}", cardinality(element), values.len());
+                self.sink().error("MAP0206", member.key.span, message);
+            }
+            for value in values {
+                items.extend(self.extension_item(&inner, value, member.key.span, path, "extension"));
+            }
         }
+        self.required_nested(known, &given, span);
         let at = self.at(span);
         Some(vec![Member::new("extension", EmitNode::new(EmitKind::Array(items), &format!("{path}.extension"), at))])
+    }
+
+    /// The extensions that must be inside.
+    fn required_nested(&mut self, known: &Known<'c>, given: &[String], span: Span) {
+        let Some((structure, prefix)) = &known.definition else { return };
+        let wanted = children_of_id(structure, prefix).filter(|e| e.name == "extension" && e.min > 0);
+        let missing: Vec<&str> =
+            wanted.filter_map(|e| e.slice_name.as_deref()).filter(|name| !given.iter().any(|g| g == name)).collect();
+        for name in missing {
+            let message = format!("no rule fills `{name}`, which must be in the extension {}", known.url);
+            self.sink().error("MAP0207", span, message).help(format!("add `{name}: …`"));
+        }
     }
 
     /// An extension inside an extension: its slice in the definition, where that is loaded.
     fn nested(&mut self, known: &Known<'c>, sub: &str, span: Span) -> Option<Known<'c>> {
         let Some((structure, prefix)) = &known.definition else {
-            return Some(Known { url: sub.to_owned(), definition: None });
+            return Some(Known { url: sub.to_owned(), definition: None, slice: None });
         };
         let id = format!("{prefix}.extension:{sub}");
-        if structure.elements.iter().any(|e| e.id == id) {
-            return Some(Known { url: sub.to_owned(), definition: Some((structure, id)) });
+        if let Some(element) = element_by_id(structure, &id) {
+            // The definition may write another `url` than the slice's name.
+            let url = element_by_id(structure, &format!("{id}.url")).and_then(|e| e.fixed.as_ref());
+            let url = url.and_then(|f| Resource::parse_json(&f.json).ok()?.root().as_str().map(str::to_owned));
+            let url = url.unwrap_or_else(|| sub.to_owned());
+            return Some(Known { url, definition: Some((structure, id)), slice: Some(element) });
         }
         let slices: Vec<&str> = structure
             .elements
@@ -270,13 +326,12 @@ impl<'c> MapCompiler<'c, '_, '_> {
             return None;
         };
         // The extension's own definition binds the codes; base R4 binds none.
-        let element = known
+        let own = known
             .definition
             .as_ref()
-            .and_then(|(s, prefix)| s.elements.iter().find(|e| e.id == format!("{prefix}.value[x]")))
-            .unwrap_or(child.element);
-        let place =
-            Place { element, structure: child.structure, type_code: child.type_code, path: format!("{path}.{name}") };
+            .and_then(|(s, prefix)| element_by_id(s, &format!("{prefix}.value[x]")).map(|element| (element, *s)));
+        let (element, structure) = own.unwrap_or((child.element, child.structure));
+        let place = Place { element, structure, type_code: child.type_code, path: format!("{path}.{name}") };
         if matches!(value.kind, ValueKind::List(_)) {
             self.sink().error("MAP0206", span, format!("`{name}` takes one value, not a list"));
             return None;

@@ -11,6 +11,7 @@
 //! | expressions and their types | [`exprs`], [`calls`], [`types`] |
 //! | references to other maps | `references` |
 //! | elements against the definitions | [`elements`], [`values`], [`formats`], [`extensions`] |
+//! | slices by name; what a profile fixes of them | `slices` |
 //! | code maps, bindings, literal codes | [`codes`] |
 //! | codes that would pass through unmapped | `pass_through` |
 //! | values that can be null, elements that can be left out | `absence` |
@@ -29,6 +30,7 @@ mod pass_through;
 pub(crate) mod policy;
 mod references;
 pub(crate) mod scope;
+mod slices;
 pub(crate) mod types;
 pub(crate) mod values;
 

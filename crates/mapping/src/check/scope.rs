@@ -52,6 +52,8 @@ pub(crate) struct MapCompiler<'c, 'r, 's> {
     pub(crate) in_assert: bool,
     /// Value sets and extensions of which it was said that they cannot be checked.
     pub(crate) said: BTreeSet<String>,
+    /// What the profile gave beside the file: an element's id or an extension's key, and its value. For the plan text.
+    pub(crate) from_profile: BTreeMap<String, String>,
     /// Code maps that took part, for the plan text.
     pub(crate) code_maps: BTreeSet<FileId>,
     pub(crate) resource_type: String,

@@ -106,6 +106,7 @@ pub(crate) fn map(
         captures: BTreeMap::new(),
         in_assert: false,
         said: BTreeSet::new(),
+        from_profile: BTreeMap::new(),
         code_maps: BTreeSet::new(),
         resource_type: String::new(),
         present: Vec::new(),
@@ -115,6 +116,9 @@ pub(crate) fn map(
     let path_of =
         |name: &Name| relative(input.sources.path(name.span.file), &name.text).unwrap_or_else(|| name.text.clone());
     let mut text = print::map_text(map, &path_of);
+    for (what, value) in &c.from_profile {
+        text.extend(["profile ", what, ": ", value, "\n"]);
+    }
     for file in std::mem::take(&mut c.code_maps) {
         text.extend(["code map ", input.sources.path(file), "\n"]);
         text.push_str(&c.code_map_text(file));
@@ -342,6 +346,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         let parent = Parent {
             structure,
             at: structure.root().map(|r| r.path.clone()).unwrap_or_default(),
+            id: structure.root().map(|r| r.id.clone()).unwrap_or_default(),
             type_code: &structure.type_name,
             path: structure.type_name.clone(),
             is_resource: true,
