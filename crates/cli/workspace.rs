@@ -223,7 +223,9 @@ fn schema(source: &Source) -> Outcome<SystemSchema> {
         let error = anyhow!("source.{}: its schema {} is not there", source.name, path.display());
         return Err(Failure::usage(error).state("nothing was read").next("epr extract --schema writes it"));
     }
-    epr_extract::read_schema(&path).map_err(Failure::usage)
+    let schema = epr_extract::read_schema(&path).map_err(Failure::usage)?;
+    epr_extract::check_against(source, &schema).map_err(Failure::usage)?;
+    Ok(schema)
 }
 
 /// Compiles the pack of a source.

@@ -13,6 +13,7 @@
 //! | databases: drivers, connections, one strategy a kind of cursor | [`odbc`] |
 //! | XML: well-formedness, records, paths | [`xml`] |
 //! | CSV: wholeness, ragged rows | [`delimited`] |
+//! | what a source itself counts, whatever a mapping makes of it | [`controls`] |
 //! | text to typed values, strictly | [`convert`] |
 //! | bytes to text | [`decode`] |
 //! | files read twice and never held whole | [`stream`] |
@@ -23,6 +24,7 @@
 
 pub mod aside;
 pub mod blobs;
+pub mod controls;
 pub mod convert;
 pub mod decode;
 pub mod delimited;
@@ -41,4 +43,4 @@ pub mod xml;
 pub use error::ExtractError;
 pub use issues::ISSUES;
 pub use source::{ExtractInput, Source, SourceKind};
-pub use stage::{read_schema, run, schema, schema_from_spec, write_schema};
+pub use stage::{check_against, read_schema, run, schema, schema_from_spec, write_schema};

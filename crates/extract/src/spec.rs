@@ -22,6 +22,7 @@ use epr_model::schema::ColumnKind;
 
 use self::element_path::ElementPath;
 use self::until::Until;
+use crate::controls::ControlSpec;
 use crate::xml::path::{ColumnPath, ElementsPath, RecordPath};
 
 pub use fault::{SpecFault, SpecFaults};
@@ -31,6 +32,8 @@ pub use read::parse;
 #[derive(Debug, Clone, PartialEq)]
 pub struct SystemSpec {
     pub tables: Vec<TableSpec>,
+    /// What the source itself counts.
+    pub controls: Vec<ControlSpec>,
 }
 
 /// One table of a source, without the child tables that it gives.

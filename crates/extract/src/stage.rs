@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use epr_model::Stage;
-use epr_model::schema::SystemSchema;
+use epr_model::schema::{SystemSchema, TableSchema};
 use epr_run::whole_file::{self, Access};
 use epr_run::{FinishedStage, Manifest, StageContext};
 
 use crate::source::{ExtractInput, Source};
-use crate::spec::{self, From, SystemSpec};
+use crate::spec::{self, From, SpecFaults, SystemSpec};
 use crate::staging::Outlet;
-use crate::{ExtractError, delimited, odbc, xml};
+use crate::{ExtractError, controls, delimited, odbc, xml};
 
 /// Reads all sources and writes `1-extract`: the staged tables, `issues.parquet`, blobs and the manifest.
 ///
@@ -21,11 +21,13 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
     let stage = ctx.run.begin(Stage::Extract, input.old_signature)?;
     let outlet = Outlet::new(&stage)?;
     let mut manifest = Manifest::new(Stage::Extract, input.run_hash.clone());
+    let as_of = ctx.run.info()?.as_of;
     for (source, spec) in input.sources.iter().zip(&specs) {
         let database = match source.kind {
             crate::SourceKind::Odbc => Some(odbc::Database::open(source)?),
             _ => None,
         };
+        outlet.begin_count(source, &spec.controls, &as_of)?;
         for table in &spec.tables {
             ctx.stop.check()?;
             let staged = match &table.from {
@@ -42,6 +44,10 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
             };
             manifest.tables.extend(staged);
         }
+        let staged: Vec<TableSchema> =
+            manifest.tables.iter().filter(|t| t.source == source.name).map(|t| t.schema.clone()).collect();
+        check_controls(source, spec, &staged)?;
+        manifest.ledgers.controls.extend(outlet.end_count()?);
     }
     manifest.issues = outlet.finish()?;
     manifest.cut_off.clone_from(&input.cut_off);
@@ -75,7 +81,22 @@ pub fn schema(source: &Source) -> Result<SystemSchema, ExtractError> {
             }
         }
     }
+    check_controls(source, &spec, &tables)?;
     Ok(SystemSchema { pack: source.pack(), tables })
+}
+
+/// Checks the tables and columns that the `controls:` of a spec name against the schema of its source, for a source
+/// whose schema does not follow from the spec. What `epr check` calls with the committed schema.
+pub fn check_against(source: &Source, schema: &SystemSchema) -> Result<(), ExtractError> {
+    check_controls(source, &parse_spec(source)?, &schema.tables)
+}
+
+fn check_controls(source: &Source, spec: &SystemSpec, tables: &[TableSchema]) -> Result<(), ExtractError> {
+    let faults = controls::check(&spec.controls, tables);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ExtractError::Spec(SpecFaults { path: source.spec_path.clone(), faults }))
 }
 
 /// Checks the spec of a source; where its schema follows from the spec alone, that schema.
@@ -96,6 +117,7 @@ pub fn schema_from_spec(source: &Source) -> Result<Option<SystemSchema>, Extract
             From::Csv(_) | From::Database(_) => return Ok(None),
         }
     }
+    check_controls(source, &spec, &tables)?;
     Ok(Some(SystemSchema { pack: source.pack(), tables }))
 }
 

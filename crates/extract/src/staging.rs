@@ -14,12 +14,15 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch};
 use epr_model::schema::{ColumnKind, TableSchema};
 use epr_model::{Action, Issue, Stage, shape};
+use epr_run::ledger::ControlLedger;
 use epr_run::records::RecordWriter;
 use epr_run::staged::{StagedTable, TableWriter};
 use epr_run::{RunError, StageFolder};
 
 use crate::aside::{AsideRecord, AsideWriter};
 use crate::blobs::{BlobStore, LARGEST_CELL_BYTES};
+use crate::controls::ControlSpec;
+use crate::controls::count::{SourceCount, TablePlan};
 use crate::convert::{self, Typed};
 use crate::source::Source;
 use crate::spec::Trim;
@@ -51,6 +54,8 @@ pub struct Outlet<'s> {
     pub stage: &'s StageFolder,
     pub blobs: BlobStore,
     issues: RefCell<IssueLog>,
+    /// The count of the source that is being read, where its spec has controls.
+    count: RefCell<Option<SourceCount>>,
 }
 
 struct IssueLog {
@@ -61,7 +66,18 @@ struct IssueLog {
 impl<'s> Outlet<'s> {
     pub fn new(stage: &'s StageFolder) -> Result<Self, ExtractError> {
         let log = IssueLog { writer: RecordWriter::new(stage)?, n_by_code: BTreeMap::new() };
-        Ok(Self { stage, blobs: BlobStore::new(stage), issues: RefCell::new(log) })
+        Ok(Self { stage, blobs: BlobStore::new(stage), issues: RefCell::new(log), count: RefCell::new(None) })
+    }
+
+    /// Begins to count the rows of a source by the controls of its spec.
+    pub fn begin_count(&self, source: &Source, controls: &[ControlSpec], as_of: &str) -> Result<(), ExtractError> {
+        *self.count.borrow_mut() = SourceCount::begin(self.stage, source, controls, as_of)?;
+        Ok(())
+    }
+
+    /// Ends the count of the source; what was counted.
+    pub fn end_count(&self) -> Result<Vec<ControlLedger>, ExtractError> {
+        self.count.borrow_mut().take().map_or_else(|| Ok(Vec::new()), SourceCount::finish)
     }
 
     /// Records an issue of a source's table; `shape` never holds a value.
@@ -107,6 +123,8 @@ pub struct Sink<'o, 's> {
     n_rows: u64,
     n_pending: usize,
     pending_bytes: usize,
+    /// What the controls of the spec ask of the rows, where they ask anything.
+    plan: Option<TablePlan>,
 }
 
 struct Column {
@@ -139,6 +157,7 @@ impl<'o, 's> Sink<'o, 's> {
             .map(|c| Column { name: c.name.clone(), kind: c.kind, builder: Builder::new(c.kind) })
             .collect();
         let aside = AsideWriter::new(&source.name, &schema.name);
+        let plan = outlet.count.borrow().as_ref().map(|count| count.plan(&schema)).transpose()?;
         let name = schema.name.clone();
         let table = StagedTable {
             source: source.name.clone(),
@@ -160,6 +179,7 @@ impl<'o, 's> Sink<'o, 's> {
             n_rows: 0,
             n_pending: 0,
             pending_bytes: 0,
+            plan: plan.filter(|p| !p.is_empty()),
         })
     }
 
@@ -296,6 +316,9 @@ impl<'o, 's> Sink<'o, 's> {
         let path = self.outlet.stage.path().join(&self.source.name).join(&self.table);
         let batch = RecordBatch::try_new(self.writer.schema().clone(), arrays)
             .map_err(|e| RunError::parquet("write", &path)(e.into()))?;
+        if let (Some(plan), Some(count)) = (&self.plan, self.outlet.count.borrow_mut().as_mut()) {
+            count.batch(plan, self.n_rows - self.n_pending as u64 + 1, &batch)?;
+        }
         self.n_pending = 0;
         self.pending_bytes = 0;
         Ok(self.writer.write(&batch)?)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "in a test a panic is the message, and a skip is printed")]
 
 mod stage {
+    pub(crate) mod controls;
     pub(crate) mod csv;
     pub(crate) mod odbc;
     pub(crate) mod probe;

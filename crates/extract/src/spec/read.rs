@@ -16,9 +16,9 @@ use super::{
     ChildSpec, CsvTable, DatabaseTable, EmptyCell, From, KeySpec, NamedColumn, PathColumn, Query, SpecFault,
     SpecFaults, SystemSpec, TableSpec, Trim, XmlTable,
 };
-use crate::decode;
 use crate::source::SourceKind;
 use crate::xml::path::{ColumnPath, ElementsPath, PathFault, Prefixes, RecordPath};
+use crate::{controls, decode};
 
 /// Keys of every table.
 const COMMON_KEYS: [&str; 8] = ["key", "trim", "class", "optional", "optional_table", "kinds", "watermark", "columns"];
@@ -64,8 +64,16 @@ pub fn parse(text: &str, kind: SourceKind, path: &Path) -> Result<SystemSpec, Sp
             Vec::new()
         }
     };
+    let controls = match tree.as_ref().ok().and_then(|root| root.get("controls")) {
+        None => Vec::new(),
+        Some(node) => {
+            let (controls, faults) = controls::read::read(text, node);
+            reader.faults.extend(faults);
+            controls
+        }
+    };
     if reader.faults.is_empty() {
-        return Ok(SystemSpec { tables });
+        return Ok(SystemSpec { tables, controls });
     }
     reader.faults.sort_by_key(|f| (f.line, f.column));
     Err(SpecFaults { path: path.to_owned(), faults: reader.faults })
@@ -90,7 +98,7 @@ impl<'t> Reader<'t> {
 
     fn system(&mut self, root: &'t Node) -> Vec<TableSpec> {
         let Some(members) = self.members(root, "a source spec") else { return Vec::new() };
-        self.known_keys(members, &["tables"], "a source spec");
+        self.known_keys(members, &["tables", "controls"], "a source spec");
         let Some(tables) = root.get("tables") else {
             self.fault(&(root.span.start..root.span.start), "a source spec needs `tables`");
             return Vec::new();
