@@ -76,7 +76,8 @@ fn people_faults_and_ledgers_are_as_they_were_written() {
     // 01:30 on the last Sunday of October is twice; the first is British Summer Time.
     let encounters = binary::resources(&run_dir, "Encounter");
     assert!(encounters.iter().any(|e| e["period"]["start"] == "2025-10-26T01:30:00+01:00"), "the autumn fold");
-    let current: Vec<_> = encounters.iter().filter(|e| e["status"] == "in-progress" && e.get("partOf").is_none()).collect();
+    let current: Vec<_> =
+        encounters.iter().filter(|e| e["status"] == "in-progress" && e.get("partOf").is_none()).collect();
     assert_eq!(current.len(), 1, "the current inpatient stays one");
     assert!(current[0]["period"].get("end").is_none());
 
