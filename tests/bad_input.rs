@@ -87,8 +87,8 @@ fn a_null_key_and_two_rows_of_one_key_are_refused_and_counted() {
     let connection = rusqlite::Connection::open(project.path("pas.sqlite")).unwrap();
     connection
         .execute_batch(
-            "INSERT INTO ALLERGIES SELECT NULL, PATNT_REFNO, ALLERGY_CODE, DESCRIPTION, SEVERITY_CODE, RECORDED_DTTM FROM ALLERGIES WHERE ALLER_REFNO = 1;
-             INSERT INTO ALLERGIES SELECT 2, PATNT_REFNO, 'EGG', DESCRIPTION, SEVERITY_CODE, RECORDED_DTTM FROM ALLERGIES WHERE ALLER_REFNO = 2;
+            "INSERT INTO ALLERGIES SELECT NULL, PATNT_REFNO, ALLERGY_CODE, DESCRIPTION, SEVERITY_CODE, RECORDED_DTTM, ARCHV_FLAG FROM ALLERGIES WHERE ALLER_REFNO = 1;
+             INSERT INTO ALLERGIES SELECT 2, PATNT_REFNO, 'EGG', DESCRIPTION, SEVERITY_CODE, RECORDED_DTTM, ARCHV_FLAG FROM ALLERGIES WHERE ALLER_REFNO = 2;
              INSERT INTO ALLERGIES SELECT * FROM ALLERGIES WHERE ALLER_REFNO = 3;",
         )
         .unwrap();
@@ -192,7 +192,7 @@ fn ctrl_c_ends_with_130_and_the_same_command_goes_on() {
     connection
         .execute_batch(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
-             INSERT INTO SCHEDULES SELECT 1000 + i, 1, '14/01/2027 09:30', '14/01/2027 09:50', '0', '110', 'ORTHO1' FROM n;",
+             INSERT INTO SCHEDULES SELECT 1000 + i, 1, '14/01/2027 09:30', '14/01/2027 09:50', '0', '110', 'ORTHO1', NULL, NULL, NULL, 'N' FROM n;",
         )
         .unwrap();
     drop(connection);
