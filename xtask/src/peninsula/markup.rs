@@ -118,7 +118,7 @@ mod tests {
         loop {
             match reader.read_event().unwrap() {
                 quick_xml::events::Event::Start(tag) | quick_xml::events::Event::Empty(tag) => {
-                    names.push(String::from_utf8(tag.name().as_ref().to_vec()).unwrap());
+                    names.push(tag.name().as_ref().to_owned());
                 }
                 quick_xml::events::Event::Eof => break,
                 _ => {}

@@ -10,8 +10,23 @@
 //! | wards, clinics, consultants, practices, towns | [`estate`] |
 //! | the answer key | [`truth`] |
 //! | instants, `$HOROLOG`, date texts | [`clock`] |
+//! | RH8's FHIR export | [`rh8`], [`rh8_shapes`] |
+//! | the hospices' books, the cancer-tracking workbook | [`hospices`], [`cancer`] |
+//! | emergency attendances, NHS 111 | [`cds`], [`nhs111`] |
+//! | workbooks, XML and JSON as text | [`sheets`], [`markup`], [`json`] |
 
+pub(crate) mod cancer;
+pub(crate) mod cds;
 pub(crate) mod clock;
 pub(crate) mod estate;
+pub(crate) mod hospices;
+mod json;
+mod markup;
 pub(crate) mod model;
+pub(crate) mod nhs111;
+pub(crate) mod rh8;
+mod rh8_shapes;
+#[cfg(test)]
+mod sample;
+mod sheets;
 pub(crate) mod truth;

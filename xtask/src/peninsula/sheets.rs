@@ -75,10 +75,11 @@ pub(super) fn text(text: &str) -> Cell {
     if text.is_empty() { Cell::Blank } else { Cell::Text(text.to_owned()) }
 }
 
-/// Digits as a number cell, which is what a spreadsheet makes of them when they are typed; other texts stay text.
+/// Digits as a number cell, which is what a spreadsheet makes of them when they are typed; other texts stay text, and so
+/// do digits whose zeros at the start somebody took care to keep.
 pub(super) fn typed_number(digits: &str) -> Cell {
     match digits.parse::<f64>() {
-        Ok(number) if digits.bytes().all(|b| b.is_ascii_digit()) => Cell::Number(number),
+        Ok(number) if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') => Cell::Number(number),
         _ => text(digits),
     }
 }
@@ -140,9 +141,11 @@ pub(super) fn write_ods(path: &Path, sheets: &[Sheet]) -> Result<()> {
     // The format asks that the type comes first and unpacked, so that the file can be told by its first bytes.
     archive.start_file("mimetype", plain)?;
     archive.write_all(b"application/vnd.oasis.opendocument.spreadsheet")?;
-    for (name, text) in
-        [("content.xml", content(sheets)), ("styles.xml", STYLES.to_owned()), ("META-INF/manifest.xml", MANIFEST.to_owned())]
-    {
+    for (name, text) in [
+        ("content.xml", content(sheets)),
+        ("styles.xml", STYLES.to_owned()),
+        ("META-INF/manifest.xml", MANIFEST.to_owned()),
+    ] {
         archive.start_file(name, packed)?;
         archive.write_all(text.as_bytes())?;
     }
@@ -240,7 +243,8 @@ fn cells_row(out: &mut String, row: &[Cell]) {
     let mut at = 0;
     while at < row.len() {
         let n_equal = row[at..].iter().take_while(|cell| **cell == row[at]).count();
-        let repeated = if n_equal > 1 { format!(r#" table:number-columns-repeated="{n_equal}""#) } else { String::new() };
+        let repeated =
+            if n_equal > 1 { format!(r#" table:number-columns-repeated="{n_equal}""#) } else { String::new() };
         let _ = match &row[at] {
             Cell::Blank => write!(out, "<table:table-cell{repeated}/>"),
             Cell::Text(text) => write!(
@@ -284,7 +288,12 @@ mod tests {
             name: "Referrals 2026".to_owned(),
             titles: vec!["Hospice register & ledger".to_owned()],
             header_row: 3,
-            columns: vec![column("Our ref", 10), column("NHS No.", 12), hidden_column("DOB", 12), column("Died on", 12)],
+            columns: vec![
+                column("Our ref", 10),
+                column("NHS No.", 12),
+                hidden_column("DOB", 12),
+                column("Died on", 12),
+            ],
             rows: vec![
                 vec![text("H1"), typed_number("9990001472"), day(1940, 2, 29), Cell::Blank],
                 vec![text("H2"), text("not known"), text("01/02/1940"), Cell::Blank],
@@ -294,6 +303,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a workbook of a few rows, written just now")]
     fn read_back(path: &Path) -> Vec<Vec<String>> {
         let mut book = open_workbook_auto(path).unwrap();
         let range = book.worksheet_range("Referrals 2026").unwrap();
@@ -348,7 +358,9 @@ mod tests {
     fn runs_and_the_rest_of_a_sheet_are_counts() {
         let content = content(&[sheet()]);
         assert!(content.contains(r#"table:number-rows-repeated="1048568""#));
-        assert!(content.contains(r#"<table:table-cell table:number-columns-repeated="2"/><table:table-cell table:style-name="ce1""#));
+        assert!(content.contains(
+            r#"<table:table-cell table:number-columns-repeated="2"/><table:table-cell table:style-name="ce1""#
+        ));
         assert_eq!(paragraph("a  b<c"), "a <text:s/>b&lt;c");
     }
 }
