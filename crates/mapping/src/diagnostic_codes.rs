@@ -348,8 +348,14 @@ pub const DIAGNOSTICS: &[IssueDoc] = &[
     doc(
         "MAP0240",
         Severity::Error,
-        "a part of the language that this version does not carry out",
-        "It is reserved; nothing would be done.",
+        "a resource that the source holds whole cannot be kept so",
+        "`from_resource: keep` takes a table with a key of one column and a text column that holds the JSON; one map of the pack keeps a type.",
+    ),
+    doc(
+        "MAP0241",
+        Severity::Warning,
+        "the source's own id is kept nowhere",
+        "Ids are made anew. Give `source_id:`, or an `identifier`, so that people can find the record by the id they know.",
     ),
     doc(
         "MAP0301",

@@ -64,7 +64,7 @@ pub const ISSUES: &[IssueDoc] = &[
         "MAP0407",
         Severity::Warning,
         "an instant needs seconds and the text has none",
-        "The element follows `.on_invalid`. Where the element may be a dateTime, use `datetime`.",
+        "Or minutes were to be added to a date without a time. The element follows `.on_invalid`. Where the element may be a dateTime, use `datetime`.",
     ),
     doc(
         "MAP0408",
@@ -212,6 +212,39 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "two resources of one row would have the same id",
         "The key under `.each` does not tell the list's rows apart. The second resource is refused.",
+    ),
+    doc(
+        "MAP0470",
+        Severity::Error,
+        "a resource that the source holds is not JSON",
+        "Or a name stands twice in an object, or it is no object: what it says cannot be told for certain. It is \
+         refused. Have the source export it again.",
+    ),
+    doc(
+        "MAP0471",
+        Severity::Error,
+        "a resource that the source holds is not what its row says",
+        "Its `resourceType` is not the map's, or its `id` is not the row's key. It is refused.",
+    ),
+    doc(
+        "MAP0472",
+        Severity::Warning,
+        "a reference leads to nothing that the pack makes",
+        "No map of the pack keeps resources of that type, or the reference has no form that names one. It is kept as \
+         an identifier with its display, so that it never leads to another resource or to none.",
+    ),
+    doc(
+        "MAP0473",
+        Severity::Warning,
+        "an element that R4 does not have",
+        "It is left out, since the target would refuse the resource for it. The path ends where it stood; the shape is \
+         that of its name. If it matters, map it to an extension.",
+    ),
+    doc(
+        "MAP0474",
+        Severity::Warning,
+        "the source's id could not be kept",
+        "The type takes one identifier, and there was one.",
     ),
 ];
 

@@ -334,6 +334,14 @@ fn editor_schema() -> serde_json::Value {
                 "properties": MEASURES.iter().map(|m| (m.name.to_owned(), json!({ "description": m.doc }))).collect::<Map<_, _>>(),
                 "additionalProperties": false,
             }),
+            "from_resource" => json!({
+                "anyOf": [{ "enum": ["keep"] }, {
+                    "type": "object",
+                    "properties": { "keep": text(), "source_id": text(), "base": text() },
+                    "required": ["keep"],
+                    "additionalProperties": false,
+                }],
+            }),
             "group" | "latest" | "emit" | "let" | "override" | "add" => json!({ "type": "object" }),
             "resources" | "tests" => json!({ "type": "array", "items": { "type": "object" } }),
             "remove" => json!({ "type": ["string", "array"] }),

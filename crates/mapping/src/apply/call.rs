@@ -33,6 +33,7 @@ impl<'a> Eval<'a> {
             Function::HorologDate => self.temporal(call, Wanted::Date, |text, _| legacy_time::horolog(text)),
             Function::Horolog => self.temporal(call, Wanted::DateTime, |text, _| legacy_time::horolog(text)),
             Function::Integer | Function::Decimal | Function::Times => self.number(call),
+            Function::Later => self.later(call),
             Function::Quantity => self.quantity(call),
             Function::Concept => self.concept(call),
             Function::Coding | Function::Ucum => self.coding(call),
@@ -204,6 +205,18 @@ impl<'a> Eval<'a> {
             Ok(value) => value,
             Err(fault) => self.fault(call, fault, &text),
         }
+    }
+
+    fn later(&mut self, call: &'a Call) -> Value<'a> {
+        let (start, minutes) = (self.argument(call, 0), self.argument(call, 1));
+        let (start, Value::Int(minutes)) = (start, minutes) else { return Value::Null };
+        let zone = call.bound.zone.as_ref().map(|z| &z.tz);
+        let later = match start {
+            Value::Moment(moment) => moment.later(minutes, zone),
+            Value::Null => return Value::Null,
+            _ => None,
+        };
+        later.map_or_else(|| self.fault(call, Fault::NoSeconds, ""), Value::Moment)
     }
 
     fn quantity(&mut self, call: &'a Call) -> Value<'a> {

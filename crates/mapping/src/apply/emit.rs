@@ -15,8 +15,8 @@ use super::trace::PathStep;
 use super::value::{CodingValue, Value};
 use crate::functions::Note;
 use crate::plan::{
-    At, CodeMapPlan, EmitKind, EmitNode, Equivalence, Member, Policy, PolicyAt, RefTargetSlot, Shape, TableSlot,
-    ValueNode,
+    At, CodeMapPlan, EmitKind, EmitNode, Equivalence, Member, Policy, PolicyAt, RefTargetSlot, ResourcePlan, Shape,
+    TableSlot, ValueNode,
 };
 
 /// A reference that was written.
@@ -49,7 +49,7 @@ pub(crate) enum Stop {
 
 /// What became of a node.
 #[derive(Debug, Default)]
-struct Emitted {
+pub(super) struct Emitted {
     written: bool,
     /// An expression in it gave a value (or a policy did), so that what holds it is not pruned.
     counts: bool,
@@ -82,20 +82,28 @@ pub(crate) struct Emitter<'a> {
 
 impl<'a> Emitter<'a> {
     /// Writes one resource after what is in `out`.
-    pub(crate) fn resource(&mut self, resource_type: &str, id: ResourceId, members: &'a [Member]) -> Result<(), Stop> {
+    pub(crate) fn resource(&mut self, resource: &'a ResourcePlan, id: ResourceId) -> Result<(), Stop> {
         if let Some(trace) = &mut self.eval.trace {
-            trace.resource = format!("{resource_type}/{id}");
+            trace.resource = format!("{}/{id}", resource.resource_type);
         }
+        if let Some(keep) = &resource.keep {
+            return self.kept(resource, keep, id);
+        }
+        self.head(&resource.resource_type, id);
+        for member in &resource.emit {
+            self.member(member)?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// The resource's beginning: its type and id.
+    pub(super) fn head(&mut self, resource_type: &str, id: ResourceId) {
         self.out.extend_from_slice(b"{\"resourceType\":\"");
         self.out.extend_from_slice(resource_type.as_bytes());
         self.out.extend_from_slice(b"\",\"id\":\"");
         self.out.extend_from_slice(id.encode(&mut [0; 36]).as_bytes());
         self.out.push(b'"');
-        for member in members {
-            self.member(member)?;
-        }
-        self.out.push(b'}');
-        Ok(())
     }
 
     /// Raises what a condition met: its value was used, or taken for false, all the same.
@@ -110,7 +118,7 @@ impl<'a> Emitter<'a> {
         self.issues.push(issue_of(self.eval.program, finding, self.standing));
     }
 
-    fn member(&mut self, member: &'a Member) -> Result<Emitted, Stop> {
+    pub(super) fn member(&mut self, member: &'a Member) -> Result<Emitted, Stop> {
         let start = self.out.len();
         self.push_name(b"", &member.name);
         if let Some(trace) = &mut self.eval.trace {
@@ -140,7 +148,7 @@ impl<'a> Emitter<'a> {
         Ok(emitted)
     }
 
-    fn push_name(&mut self, prefix: &[u8], name: &str) {
+    pub(super) fn push_name(&mut self, prefix: &[u8], name: &str) {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }

@@ -8,6 +8,7 @@
 //! | one row or group, from screening to outcome | [`rows`] |
 //! | elements and policies | [`emit`] |
 //! | a value in its element's shape | [`shape`] |
+//! | resources that the source holds whole | [`keep`] |
 //! | expressions, functions | [`eval`], [`call`] |
 //! | cells of a batch | [`columns`] |
 //! | issues | [`findings`] |
@@ -19,6 +20,7 @@ mod emit;
 mod eval;
 mod findings;
 pub mod json;
+mod keep;
 mod program;
 mod rows;
 mod shape;

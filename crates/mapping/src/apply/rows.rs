@@ -272,7 +272,7 @@ impl<'a> RowRun<'a> {
             self.raise("MAP0460", Action::Refused, resource.at, None);
             Err(Stop::Resource("MAP0460".to_owned()))
         } else {
-            self.emitter.resource(&resource.resource_type, id, &resource.emit).and_then(|()| self.assert(resource))
+            self.emitter.resource(resource, id).and_then(|()| self.assert(resource))
         };
         match made {
             Ok(()) => {

@@ -68,7 +68,7 @@ impl MapCompiler<'_, '_, '_> {
             Expr::Call(call) => match call.function {
                 // A sentinel is null, whatever the column is.
                 _ if !call.bound.sentinels.is_empty() => false,
-                Function::Concat => all(&call.args),
+                Function::Concat | Function::Later => all(&call.args),
                 Function::Concept | Function::Least | Function::Greatest => {
                     call.args.iter().any(|a| self.is_never_null(a))
                 }

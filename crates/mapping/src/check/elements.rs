@@ -356,6 +356,10 @@ impl<'c> MapCompiler<'c, '_, '_> {
 
     /// Every element that must be there has a rule that fills it on every branch.
     fn required(&mut self, rules: &[Rule<'_>], members: &[Member], object: &Object, parent: &Parent<'c>) {
+        // What the source's own resource has is not known here.
+        if parent.is_resource && self.resolved.map.from_resource.is_some() {
+            return;
+        }
         for element in children(self.definitions(), parent) {
             if element.min == 0 {
                 continue;
@@ -450,7 +454,7 @@ pub(crate) fn children<'d>(definitions: &'d Definitions, parent: &Parent<'d>) ->
     }
 }
 
-fn choice_names(element: &Element) -> Vec<String> {
+pub(crate) fn choice_names(element: &Element) -> Vec<String> {
     let stem = element.name.trim_end_matches("[x]");
     element
         .types

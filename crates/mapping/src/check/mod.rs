@@ -16,6 +16,7 @@
 //! | codes that would pass through unmapped | `pass_through` |
 //! | values that can be null, elements that can be left out | `absence` |
 //! | what happens to missing, invalid and unmapped values | [`policy`] |
+//! | resources that the source holds whole | `keep` |
 //! | measures: their closed list | [`measures`] |
 
 mod absence;
@@ -25,6 +26,7 @@ pub(crate) mod elements;
 pub(crate) mod exprs;
 pub(crate) mod extensions;
 pub(crate) mod formats;
+pub(crate) mod keep;
 pub mod measures;
 mod pass_through;
 pub(crate) mod policy;
@@ -109,6 +111,8 @@ pub(crate) struct MapSummary {
     pub(crate) table: String,
     /// The key's names, for messages; `None` under `key: row`.
     pub(crate) key: Option<Vec<String>>,
+    /// It keeps resources that the source holds whole.
+    pub(crate) keeps: bool,
     /// Resource type and `id_part` of each resource, and whether a list makes several of it.
     pub(crate) resources: Vec<(String, String, bool)>,
 }

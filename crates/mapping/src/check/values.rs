@@ -508,6 +508,7 @@ fn can_fail(expr: &PlanExpr) -> bool {
                 | Function::Integer
                 | Function::Decimal
                 | Function::Times
+                | Function::Later
                 | Function::Quantity
                 | Function::Postcode
                 | Function::NhsNumber

@@ -199,7 +199,7 @@ macro_rules! functions {
     };
 }
 
-use FnType::{Any, Code, Codings, Integer, ListOfText, Number, Ordered, Temporal, Text, Unit};
+use FnType::{Any, Code, Codings, DateTime, Integer, ListOfText, Number, Ordered, Temporal, Text, Unit};
 
 functions! {
     Date "date" (value("value", Temporal), literals("format")) ["sentinel", "pivot", "hazard"] -> Date
@@ -218,6 +218,8 @@ functions! {
         "The date of M's $HOROLOG (days since 31 December 1840, then a comma and seconds).";
     Horolog "horolog" (value("value", Text)) ["sentinel", "zone", "ambiguous", "gap"] -> DateTime
         "M's $HOROLOG as a dateTime.";
+    Later "later" (value("value", DateTime), value("minutes", Integer)) ["zone"] -> DateTime
+        "So many minutes later, as clocks run: across a change of the clocks the offset is the zone's. A date without a time is invalid.";
     AsOf "as_of" () [] -> Instant
         "The cut-off of the run: now, for every rule.";
     Integer "integer" (value("value", Number)) ["sentinel"] -> Integer

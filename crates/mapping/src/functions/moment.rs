@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use jiff::civil;
+use jiff::tz::TimeZone;
 
 /// A date with its precision: year, month or day. Always a date of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,6 +180,28 @@ impl Moment {
         }
     }
 
+    /// So many minutes later. In `zone`, where the offset is the zone's own, it becomes the zone's at that time. `None`
+    /// for a date, and beyond the calendar.
+    pub fn later(self, minutes: i64, zone: Option<&TimeZone>) -> Option<Self> {
+        let Self::Time(date, time, offset) = self else { return None };
+        let span = |minutes: i64| jiff::Span::new().try_minutes(minutes).ok();
+        let local = date.first_day().to_datetime(time.civil());
+        let before = local.checked_sub(span(i64::from(offset.minutes()))?).ok()?;
+        let after = before.checked_add(span(minutes)?).ok()?;
+        let offset_at = |utc: civil::DateTime| {
+            let timestamp = TimeZone::UTC.to_timestamp(utc).ok()?;
+            let seconds = zone?.to_offset(timestamp).seconds();
+            i16::try_from(seconds / 60).ok().filter(|_| seconds % 60 == 0)
+        };
+        let offset = match offset {
+            Offset::Minutes(minutes) if offset_at(before) == Some(minutes) => Offset::Minutes(offset_at(after)?),
+            other => other,
+        };
+        let local = after.checked_add(span(i64::from(offset.minutes()))?).ok()?;
+        let time = TimeOfDay { hour: local.hour().cast_unsigned(), minute: local.minute().cast_unsigned(), ..time };
+        Some(Self::Time(PartialDate::from_civil(local.date())?, time, offset))
+    }
+
     pub fn write(self, out: &mut Vec<u8>) {
         match self {
             Self::Date(date) => date.write(out),
@@ -237,6 +260,29 @@ mod tests {
         assert_eq!(at("2020-06-01T01:00:00+01:00").compare(at("2020-06-01T00:00:00Z")), Some(Ordering::Equal));
         assert_eq!(at("2020-06-01").compare(at("2020-06-01T00:00:00Z")), None);
         assert_eq!(at("2020-05-31").compare(at("2020-06-01T00:00:00Z")), Some(Ordering::Less));
+    }
+
+    #[test]
+    fn minutes_later_is_real_time_with_the_offset_of_the_zone() {
+        let london = TimeZone::get("Europe/London").unwrap();
+        let later = |text: &str, minutes, zone| {
+            let mut out = Vec::new();
+            Moment::parse_fhir(text).unwrap().later(minutes, zone)?.write(&mut out);
+            Some(String::from_utf8(out).unwrap())
+        };
+        for (start, minutes, end) in [
+            ("2026-07-01T09:30:00+01:00", 20, "2026-07-01T09:50:00+01:00"),
+            ("2026-12-31T23:50:00+00:00", 15, "2027-01-01T00:05:00+00:00"),
+            ("2026-03-29T00:50:00+00:00", 20, "2026-03-29T02:10:00+01:00"),
+            ("2026-10-25T01:50:00+01:00", 20, "2026-10-25T01:10:00+00:00"),
+            ("2026-07-01T09:30:05.120+05:30", 20, "2026-07-01T09:50:05.120+05:30"),
+            ("2026-07-01T09:30:00Z", -40, "2026-07-01T08:50:00Z"),
+        ] {
+            assert_eq!(later(start, minutes, Some(&london)).as_deref(), Some(end));
+        }
+        assert_eq!(later("2026-03-29T00:50:00+00:00", 20, None).as_deref(), Some("2026-03-29T01:10:00+00:00"));
+        assert_eq!(later("2026-07-01", 20, Some(&london)), None);
+        assert_eq!(later("9999-12-31T23:50:00Z", i64::MAX, None), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::plan::{
     AssertElse, AssertPlan, CaptureSlot, KeyPlan, MapPlan, ResourceEach, ResourcePlan, RowSlot, TableSlot,
 };
 use crate::resolve::{ResolvedMap, Resolver};
-use crate::syntax::ast::{Name, Object};
+use crate::syntax::ast::{Directives, Name, Object};
 use crate::syntax::expr::ExprKind;
 use crate::syntax::print;
 
@@ -65,6 +65,7 @@ pub(crate) fn summary(
         system: system.to_owned(),
         table: table.clone(),
         key,
+        keeps: map.from_resource.is_some() && map.resources.is_empty(),
         resources,
     })
 }
@@ -231,12 +232,8 @@ impl<'c> MapCompiler<'c, '_, '_> {
             }
         }
         self.default_words();
-        if let Some(keep) = &map.from_resource {
-            self.sink().error(
-                "MAP0240",
-                keep.span,
-                "`from_resource` is part of the language, and this version does not carry it out yet",
-            );
+        if let Some(from) = &map.from_resource {
+            crate::check::keep::check_word(self, from);
         }
         let Some(written) = &map.domain else {
             self.sink().error("MAP0004", head, "the map has no `domain:`").help("such as `domain: pmi`");
@@ -286,6 +283,11 @@ impl<'c> MapCompiler<'c, '_, '_> {
         match (&map.emit, map.resources.is_empty()) {
             (Some(emit), true) => plans.extend(self.resource(emit, None, head)),
             (None, false) => {
+                if let Some(from) = &map.from_resource {
+                    self.sink()
+                        .error("MAP0007", from.span, "`from_resource` and `resources` do not go together")
+                        .help("a kept resource is the row's one; add to it under `emit:`");
+                }
                 let mut parts: BTreeMap<(String, String), Span> = BTreeMap::new();
                 for resource in &map.resources {
                     let Some(emit) = &resource.directives.emit else { continue };
@@ -312,7 +314,10 @@ impl<'c> MapCompiler<'c, '_, '_> {
                 self.sink().error("MAP0007", at, "`emit` and `resources` do not go together");
             }
             (None, true) => {
-                if map.resources_span.is_none() {
+                if let Some(from) = &map.from_resource {
+                    let nothing = Object { members: Vec::new(), directives: Directives::default(), span: from.span };
+                    plans.extend(self.resource(&nothing, None, head));
+                } else if map.resources_span.is_none() {
                     self.sink().error("MAP0004", head, "the map has neither `emit:` nor `resources:`");
                 }
             }
@@ -359,6 +364,11 @@ impl<'c> MapCompiler<'c, '_, '_> {
         }
         let members = self.members(emit, &parent);
         self.present.truncate(n_present);
+        let from = self.resolved.map.from_resource.as_ref().filter(|_| entry.is_none());
+        let keep = match from {
+            Some(from) => Some(self.keep(from, &parent, &members)?),
+            None => None,
+        };
         let asserts = self.asserts(entry.is_some());
         if let Some((alias, _)) = entry.and_then(|e| e.directives.each.as_ref()) {
             self.names.remove(&alias.text);
@@ -374,6 +384,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             when,
             each,
             emit: members,
+            keep,
             n_captures: self.captures.len() as u16,
             asserts,
             at,

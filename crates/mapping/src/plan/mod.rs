@@ -18,11 +18,13 @@
 //! | expressions, literals, types | [`expr`] |
 //! | elements: what is written, in which shape, under which policy | [`emit`] |
 //! | code maps | [`codes`] |
+//! | resources that the source holds whole | [`keep`] |
 //! | tests of a mapping file | [`tests_block`] |
 
 pub mod codes;
 pub mod emit;
 pub mod expr;
+pub mod keep;
 pub mod tests_block;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use epr_model::schema::ColumnKind;
 pub use codes::{CodeMapPlan, CodeMapRow, CodingLiteral, Equivalence};
 pub use emit::{Each, EmitKind, EmitNode, FhirPrimitive, LeftOut, Member, Policy, PolicyAt, Shape, ValueNode};
 pub use expr::{Call, ColumnRef, CompareOp, Expr, Literal, RefExpr, Type};
+pub use keep::{KeepPlan, KeepShape, ShapeMember, ShapeNode};
 pub use tests_block::{ExpectedIssue, GivenRow, TestPlan};
 
 /// The number of a table in [`MapPlan::tables`].
@@ -290,6 +293,8 @@ pub struct ResourcePlan {
     pub each: Option<ResourceEach>,
     /// The members after `resourceType` and `id`, in the order in which they are written.
     pub emit: Vec<Member>,
+    /// The source holds the resource whole; `emit` is laid over it.
+    pub keep: Option<KeepPlan>,
     pub asserts: Vec<AssertPlan>,
     /// How many elements the asserts read.
     pub n_captures: u16,

@@ -44,7 +44,21 @@ pub struct MapFile {
     pub add: Vec<(Name, Value)>,
     pub remove: Vec<Name>,
     pub cross_organisation: Option<Name>,
-    pub from_resource: Option<Name>,
+    pub from_resource: Option<FromResource>,
+}
+
+/// `from_resource: keep`, or `{ keep: COLUMN, source_id: URI, base: URL }`.
+#[derive(Debug, Clone)]
+pub struct FromResource {
+    /// The one word of the short form.
+    pub word: Option<Name>,
+    /// The column that holds the JSON; `resource` where none is named.
+    pub column: Option<Name>,
+    /// The identifier system under which the source's id is kept.
+    pub source_id: Option<Name>,
+    /// The source's own base URL.
+    pub base: Option<Name>,
+    pub span: Span,
 }
 
 /// `safety: { owner: …, hazards: [ … ] }`.

@@ -3,7 +3,8 @@
 use epr_model::yaml::{Key, Node};
 
 use super::ast::{
-    Condition, FragmentFile, GivenRows, Group, Latest, Lookup, MapFile, Name, Object, Safety, TableUse, TestCase, Value,
+    Condition, FragmentFile, FromResource, GivenRows, Group, Latest, Lookup, MapFile, Name, Object, Safety, TableUse,
+    TestCase, Value,
 };
 use super::expr::Expr;
 use super::reader::Reader;
@@ -136,7 +137,7 @@ impl Reader<'_, '_> {
             "domain" => map.domain = self.name(word, node),
             "target" => map.target = self.name(word, node),
             "cross_organisation" => map.cross_organisation = self.name(word, node),
-            "from_resource" => map.from_resource = self.name(word, node),
+            "from_resource" => map.from_resource = self.kept_resource(node),
             "safety" => map.safety = Some(self.safety(node)),
             "systems" => map.systems = self.pairs(word, node),
             "defaults" => map.defaults = self.pairs(word, node),
@@ -220,6 +221,24 @@ impl Reader<'_, '_> {
             _ => safety.hazards = reader.names(word, value),
         });
         safety
+    }
+
+    fn kept_resource(&mut self, node: &Node) -> Option<FromResource> {
+        let span = self.first_line(self.span(&node.span));
+        let mut from = FromResource { word: None, column: None, source_id: None, base: None, span };
+        if node.as_mapping().is_none() {
+            from.word = Some(self.name("from_resource", node)?);
+            return Some(from);
+        }
+        self.members("from_resource", node, &["keep", "source_id", "base"], |reader, word, value| match word {
+            "keep" => from.column = reader.name(word, value),
+            "source_id" => from.source_id = reader.name(word, value),
+            _ => from.base = reader.name(word, value),
+        });
+        if node.get("keep").is_none() {
+            self.missing(node, "from_resource", "keep");
+        }
+        Some(from)
     }
 
     fn source(&mut self, node: &Node) -> Option<TableUse> {

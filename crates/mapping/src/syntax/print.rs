@@ -11,7 +11,12 @@ pub fn map_text(map: &MapFile, path_of: &dyn Fn(&Name) -> String) -> String {
     p.name("map", map.map.as_ref());
     p.name("domain", map.domain.as_ref());
     p.name("target", map.target.as_ref());
-    p.name("from_resource", map.from_resource.as_ref());
+    if let Some(from) = &map.from_resource {
+        p.line("from_resource: keep");
+        p.name("from_resource.column", from.column.as_ref());
+        p.name("from_resource.source_id", from.source_id.as_ref());
+        p.name("from_resource.base", from.base.as_ref());
+    }
     if let Some(safety) = &map.safety {
         p.name("safety.owner", safety.owner.as_ref());
         for hazard in &safety.hazards {

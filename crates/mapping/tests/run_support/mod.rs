@@ -232,6 +232,7 @@ pub fn resource(resource_type: &str, emit: Vec<Member>) -> ResourcePlan {
         when: None,
         each: None,
         emit,
+        keep: None,
         asserts: Vec::new(),
         n_captures: 0,
         at: AT,
