@@ -19,7 +19,7 @@ use crate::reconcile;
 use crate::rules::{RuleSetting, Rules};
 use crate::tally::{CodeTally, Ground, PlaceKind, SEVERITIES, Tally};
 use crate::verdict::{Counts, GateState, Stop, Verdict};
-use crate::{ReportInput, When, honesty};
+use crate::{ReportInput, When, honesty, matrix};
 
 const SPLITS_SHOWN: usize = 12;
 const LINES_SHOWN: usize = 40;
@@ -38,6 +38,8 @@ pub(crate) fn compose(
     let targets = reconcile::targets(&evidence);
     let totals = Totals::of(&evidence, &reconciliation);
     let findings = findings(rules, &evidence, tally, &totals);
+    let matrix = matrix::matrix(&findings, tally, totals.patients);
+    let controls = evidence.controls.figures(&evidence.info.as_of);
     let codes = codes(rules, &evidence, tally, &totals);
     let holds = holds(rules, &evidence, &totals);
     let (stops, stopped) = stops(rules, tally, &totals);
@@ -46,6 +48,7 @@ pub(crate) fn compose(
         tally,
         reconciliation: &reconciliation,
         codes: &codes,
+        controls: &controls,
         stops: &stops,
         stopped,
         targets: &targets,
@@ -73,6 +76,8 @@ pub(crate) fn compose(
         people: people(&evidence, &totals),
         made: made(input, &evidence),
         verdict,
+        matrix,
+        controls,
         findings,
         reconciliation,
         codes,

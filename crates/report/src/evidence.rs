@@ -8,11 +8,13 @@ use std::fs;
 use epr_model::{Issue, RowOutcome, Stage, shape};
 use epr_run::ledger::{MapLedger, ResourceLedger, TableLedger};
 use epr_run::records::{
-    CandidateRecord, HoldRecord, KeyRecord, LinkRecord, Record, RefRecord, RowRecord, UnmappedCodeRecord,
+    CandidateRecord, ControlOutcomeRecord, HoldRecord, KeyRecord, LinkRecord, Record, RefRecord, RowRecord,
+    UnmappedCodeRecord,
 };
 use epr_run::staged::StagedTable;
 use epr_run::{FinishedStage, RunError, RunFolder, RunInfo, Sha256Hex, StageContext, records};
 
+use crate::controls::{self, ControlTally};
 use crate::honesty::{self, HonestyLedger};
 use crate::patients::People;
 
@@ -33,6 +35,7 @@ pub(crate) struct Evidence {
     pub(crate) links: LinkTally,
     pub(crate) n_refs: u64,
     pub(crate) honesty: Option<HonestyLedger>,
+    pub(crate) controls: ControlTally,
     pub(crate) targets: BTreeMap<String, BTreeMap<String, ResourceLedger>>,
     pub(crate) manifests: BTreeMap<String, Sha256Hex>,
 }
@@ -99,6 +102,7 @@ impl Inputs {
             LinkRecord::FILE,
             CandidateRecord::FILE,
             HoldRecord::FILE,
+            ControlOutcomeRecord::FILE,
             KeyRecord::FILE,
             RefRecord::FILE,
             honesty::FILE,
@@ -180,8 +184,10 @@ pub(crate) fn read(ctx: StageContext<'_>, inputs: &Inputs, people: &mut People) 
     let validated = &inputs.validate.manifest().ledgers.resources;
     let resources = if validated.is_empty() { &inputs.link.manifest().ledgers.resources } else { validated };
     let targets = inputs.loads.iter().map(|(name, s)| (name.clone(), s.manifest().ledgers.resources.clone()));
+    let info = ctx.run.info()?;
     Ok(Evidence {
-        info: ctx.run.info()?,
+        controls: controls::read(ctx, &inputs.validate, &info.as_of)?,
+        info,
         cut_off: inputs.extract.manifest().cut_off.clone(),
         staged: inputs.extract.manifest().tables.clone(),
         maps: inputs.map.manifest().ledgers.maps.clone(),

@@ -19,6 +19,8 @@ pub struct Report {
     pub verdict: Verdict,
     pub facts: Vec<Fact>,
     pub grid: SeverityGrid,
+    pub matrix: RiskMatrix,
+    pub controls: Controls,
     pub findings: Vec<Finding>,
     pub reconciliation: Reconciliation,
     pub codes: Codes,
@@ -69,6 +71,110 @@ pub struct GridCell {
     pub action: String,
     pub patients: Count,
     pub findings: Count,
+}
+
+/// The matrix of DCB0129: severity is proposed, likelihood and acceptance are the safety officer's.
+#[derive(Debug, Serialize)]
+pub struct RiskMatrix {
+    /// Kinds of hazard found, of the catalogue's.
+    pub n_hazards: Count,
+    /// From minor to catastrophic.
+    pub columns: Vec<MatrixColumn>,
+    /// From very high to very low.
+    pub rows: Vec<MatrixRow>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct MatrixColumn {
+    pub severity: HazardSeverity,
+    /// The hazards found.
+    pub codes: Vec<String>,
+    /// Distinct over the column's hazards.
+    pub patients: Count,
+    pub findings: Count,
+}
+
+#[derive(Debug, Serialize)]
+pub struct MatrixRow {
+    pub likelihood: String,
+    pub means: String,
+    /// One a column, 1 (acceptable) to 5 (unacceptable).
+    pub ratings: Vec<u8>,
+}
+
+/// What the sources themselves hold, against what is delivered.
+#[derive(Debug, Serialize)]
+pub struct Controls {
+    /// False where validate compared nothing.
+    pub found: bool,
+    pub lines: Vec<ControlLine>,
+    pub total: ControlLine,
+    /// Appointments to come; `None` where no source has any.
+    pub weeks: Option<Weeks>,
+    /// Open RTT pathways by how long they have waited.
+    pub bands: Vec<WaitBand>,
+}
+
+/// Every number is a part of `of`, the rows that the source counts.
+#[derive(Debug, Clone, Serialize)]
+pub struct ControlLine {
+    pub domain: String,
+    pub organisation: String,
+    pub delivered: u64,
+    pub held: u64,
+    pub refused: u64,
+    /// An older version, or an equal row of the same key.
+    pub set_aside: u64,
+    pub changed: u64,
+    pub lost: u64,
+    pub of: u64,
+}
+
+/// Appointments to come, by week (across) and clinic (down).
+#[derive(Debug, Serialize)]
+pub struct Weeks {
+    /// Over all clinics, not only those shown.
+    pub heads: Vec<WeekHead>,
+    /// Those with losses first, then the largest.
+    pub clinics: Vec<ClinicLine>,
+    pub n_clinics: Count,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WeekHead {
+    pub label: String,
+    pub of: u64,
+    pub lost: u64,
+    pub changed: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ClinicLine {
+    pub organisation: String,
+    pub place: String,
+    pub cells: Vec<WeekCell>,
+    pub lost: u64,
+    pub changed: u64,
+    pub of: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WeekCell {
+    pub lost: u64,
+    pub changed: u64,
+    pub of: u64,
+    /// `w0` (none) to `w4` (the fullest week of all).
+    pub shade: String,
+}
+
+/// Open pathways of one length of wait; every number is a part of `of`.
+#[derive(Debug, Serialize)]
+pub struct WaitBand {
+    pub label: String,
+    pub delivered: u64,
+    pub changed: u64,
+    pub lost: u64,
+    pub of: u64,
 }
 
 /// All findings of one code.
@@ -132,6 +238,8 @@ pub struct Example {
 /// The three ledgers.
 #[derive(Debug, Serialize)]
 pub struct Reconciliation {
+    /// Ledger 1 added up by domain and organisation.
+    pub domains: Vec<MapLine>,
     pub maps: Vec<MapLine>,
     pub maps_total: MapLine,
     pub tables: Vec<TableLine>,

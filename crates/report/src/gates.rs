@@ -4,7 +4,7 @@
 //! nothing is there: what was not looked at stands in its own section.
 
 use crate::evidence::Evidence;
-use crate::figures::{Codes, Reconciliation, Target};
+use crate::figures::{Codes, Controls, Reconciliation, Target};
 use crate::numbers::Count;
 use crate::rules::is_profile_rule;
 use crate::tally::Tally;
@@ -22,6 +22,7 @@ pub(crate) struct Grounds<'a> {
     pub(crate) tally: &'a Tally,
     pub(crate) reconciliation: &'a Reconciliation,
     pub(crate) codes: &'a Codes,
+    pub(crate) controls: &'a Controls,
     pub(crate) stops: &'a [Stop],
     /// Distinct patients of all stops, of all patients.
     pub(crate) stopped: Count,
@@ -45,6 +46,7 @@ pub(crate) fn gates(g: &Grounds<'_>) -> Vec<Gate> {
         gate("references-resolve", "Every reference leads to a record", dangling(g), "findings"),
         gate("sources-whole", "Every source table read whole", broken_tables(g), "findings"),
     ];
+    gates.extend(control_gates(g.controls));
     for target in g.targets {
         let sum = |part: fn(&crate::figures::TargetLine) -> u64| target.lines.iter().map(part).sum::<u64>();
         let delivered = sum(|l| l.delivered);
@@ -87,6 +89,26 @@ fn stop_gate(g: &Grounds<'_>) -> Gate {
 fn profile_holds(evidence: &Evidence) -> Count {
     let roots = evidence.holds.rules.iter().filter(|(rule, _)| is_profile_rule(rule)).map(|(_, h)| h.roots).sum();
     Count::new(roots, evidence.resources.values().map(|r| r.mapped).sum(), "resources")
+}
+
+/// One gate for each thing that the sources count, in the order of the report.
+fn control_gates(controls: &Controls) -> Vec<Gate> {
+    let mut sums: Vec<(&str, u64, u64)> = Vec::new();
+    for line in &controls.lines {
+        let missing = line.of - line.delivered - line.set_aside;
+        match sums.last_mut().filter(|(domain, ..)| *domain == line.domain) {
+            Some((_, n, of)) => {
+                *n += missing;
+                *of += line.of;
+            }
+            None => sums.push((&line.domain, missing, line.of)),
+        }
+    }
+    let gate = |(domain, n, of): (&str, u64, u64)| {
+        let id = format!("control-{}", domain.to_lowercase().replace(' ', "-"));
+        gate(&id, &format!("{domain}: all delivered as they stand"), Count::new(n, of, "in the sources"), "controls")
+    };
+    sums.into_iter().map(gate).collect()
 }
 
 fn dangling(g: &Grounds<'_>) -> Count {

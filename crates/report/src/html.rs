@@ -11,8 +11,10 @@ use crate::numbers::{grouped, percent};
 use crate::{Hint, flow};
 
 const PAGE: &str = include_str!("../templates/report.html");
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 6] = [
     ("verdict.html", include_str!("../templates/verdict.html")),
+    ("hazards.html", include_str!("../templates/hazards.html")),
+    ("controls.html", include_str!("../templates/controls.html")),
     ("findings.html", include_str!("../templates/findings.html")),
     ("ledgers.html", include_str!("../templates/ledgers.html")),
     ("rest.html", include_str!("../templates/rest.html")),

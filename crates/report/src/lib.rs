@@ -1,7 +1,7 @@
 //! The run folder to the safety officer's report, and the signature under it.
 //!
 //! In: a run folder whose stages extract, map, link and validate (and load) are finished. Out: `report.html`,
-//! `report.json`, `issues.csv`, `reconciliation.csv`, `outcomes.ndjson`, later `signature.json`.
+//! `report.json`, `issues.csv`, `reconciliation.csv`, `hazard-log.csv`, `outcomes.ndjson`, later `signature.json`.
 //! Never here: a value of the data (keys, places, shapes and counts only), a clock, a network, a claim that a load
 //! is free of risk.
 //!
@@ -13,8 +13,9 @@
 //! | the one pass over the findings | `tally`; people counted once: `patients`; places put aside on disk: `spill` |
 //! | the other files of a run | `evidence`; what was not checked: [`honesty`]; back to the source row: `lineage` |
 //! | the three ledgers, counted again | `reconcile` |
+//! | what the sources hold against what is delivered | `controls`; the matrix of DCB0129: `matrix` |
 //! | the page | `compose` (what it says), `html` and `templates/` (how it looks), `flow` (the picture) |
-//! | the lists beside it | `issue_list`, `ledger_file`, `outcomes` |
+//! | the lists beside it | `issue_list`, `ledger_file`, `hazard_log`, `outcomes` |
 //! | signing, and whether a signature still holds | [`sign`], [`waivers`] |
 
 use std::collections::BTreeMap;
@@ -29,15 +30,18 @@ use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext};
 use serde::Serialize;
 
 mod compose;
+mod controls;
 mod evidence;
 pub mod figures;
 mod flow;
 mod gates;
+mod hazard_log;
 pub mod honesty;
 mod html;
 mod issue_list;
 mod ledger_file;
 mod lineage;
+mod matrix;
 pub mod numbers;
 mod outcomes;
 mod patients;
@@ -133,6 +137,7 @@ pub fn run(ctx: StageContext<'_>, input: &ReportInput<'_>) -> Result<FinishedSta
     let page = html::render(&report, &input.hints)?;
     whole_file::write(&out.file("report.html")?, page.as_bytes(), Access::Group)?;
     ledger_file::write(&out, &report)?;
+    hazard_log::write(&out, &report)?;
 
     let mut manifest = Manifest::new(stage, input.run_hash.clone());
     manifest.inputs = manifests;

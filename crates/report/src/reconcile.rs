@@ -26,6 +26,7 @@ pub(crate) fn reconcile(evidence: &Evidence) -> Reconciliation {
     let staged: u64 = tables.iter().map(|t| t.rows).sum();
     let rows_residual = maps.iter().map(|l| l.residual).sum::<u64>() + tables.iter().map(|l| l.residual).sum::<u64>();
     Reconciliation {
+        domains: domain_lines(evidence, &maps),
         patients: patient_flow(evidence),
         maps_total: total(&maps),
         tables_total: tables_total(&tables),
@@ -74,6 +75,36 @@ fn map_lines(evidence: &Evidence) -> Vec<MapLine> {
             }
         })
         .collect()
+}
+
+/// Ledger 1 by domain, then organisation. `lines` are those of [`map_lines`], whose residuals are carried over.
+fn domain_lines(evidence: &Evidence, lines: &[MapLine]) -> Vec<MapLine> {
+    let mut sums: BTreeMap<(Domain, &str), MapLine> = BTreeMap::new();
+    for ledger in &evidence.maps {
+        // A map of a base may be compiled for several organisations, so its table is part of what it goes by.
+        let table = format!("{}/{} {}", ledger.organisation, ledger.system, ledger.table);
+        let Some(line) = lines.iter().find(|l| l.map == ledger.map && l.table == table) else { continue };
+        let sum = sums.entry((ledger.domain, &ledger.organisation)).or_insert_with(|| MapLine {
+            domain: line.domain.clone(),
+            table: ledger.organisation.clone(),
+            ..MapLine::default()
+        });
+        let MapLine { in_scope, mapped, refused, excluded, superseded, repeated, empty, residual, of, .. } = line;
+        for (total, n) in [
+            (&mut sum.in_scope, in_scope),
+            (&mut sum.mapped, mapped),
+            (&mut sum.refused, refused),
+            (&mut sum.excluded, excluded),
+            (&mut sum.superseded, superseded),
+            (&mut sum.repeated, repeated),
+            (&mut sum.empty, empty),
+            (&mut sum.residual, residual),
+            (&mut sum.of, of),
+        ] {
+            *total += n;
+        }
+    }
+    sums.into_values().collect()
 }
 
 fn total(lines: &[MapLine]) -> MapLine {

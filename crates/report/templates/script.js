@@ -34,7 +34,7 @@
   all('[data-filter]').forEach(function (b) {
     b.addEventListener('click', function () { wanted = { filter: b.dataset.filter, cell: '' }; show(); });
   });
-  all('.grid a').forEach(function (a) {
+  all('.grid a[data-cell]').forEach(function (a) {
     a.addEventListener('click', function () { wanted = { filter: '', cell: a.dataset.cell }; if (find) { find.value = ''; } show(); });
   });
   if (find) { find.addEventListener('input', show); }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use epr_model::schema::{ColumnKind, ColumnSchema, TableKey, TableSchema};
-use epr_model::{Action, Domain, Issue, IssueDoc, ResourceId, RowOutcome, Severity, Stage};
+use epr_model::{Action, ControlOutcome, Domain, Issue, IssueDoc, ResourceId, RowOutcome, Severity, Stage};
 use epr_report::{Hint, ReportInput, RuleSetting, When};
 use epr_run::context::Silent;
 use epr_run::folder::{OldSignature, StageTimes};
 use epr_run::ledger::{MapLedger, ResourceLedger, TableLedger, TargetLedger};
 use epr_run::records::{
-    CandidateRecord, HoldRecord, KeyRecord, LinkRecord, RecordWriter, RefRecord, RowRecord, UnmappedCodeRecord,
+    CandidateRecord, ControlOutcomeRecord, HoldRecord, KeyRecord, LinkRecord, RecordWriter, RefRecord, RowRecord,
+    UnmappedCodeRecord,
 };
 use epr_run::staged::StagedTable;
 use epr_run::{FinishedStage, Manifest, RunFolder, RunInfo, Sha256Hex, StageContext, StopFlag};
@@ -396,10 +397,46 @@ fn validate(run: &RunFolder, flawed: bool) {
         issues(&stage, &[issue]);
     }
     holds.finish().unwrap();
+    controls(&stage, flawed);
     std::fs::write(stage.file("ledger.json").unwrap(), LEDGER).unwrap();
     let mut manifest = manifest(Stage::Validate);
     manifest.ledgers.resources = ledgers(flawed);
     stage.finish(manifest).unwrap();
+}
+
+/// Two allergies, three bookings in two clinics, two open pathways; of a flawed run one booking is lost.
+fn controls(stage: &epr_run::StageFolder, flawed: bool) {
+    let mut writer = RecordWriter::<ControlOutcomeRecord>::new(stage).unwrap();
+    let last = if flawed { ControlOutcome::Lost } else { ControlOutcome::Delivered };
+    for (row_no, domain, at, place, outcome) in [
+        (1, Domain::Allergy, None, None, ControlOutcome::Delivered),
+        (2, Domain::Allergy, None, None, ControlOutcome::Delivered),
+        (1, Domain::Appointment, Some("2026-11-03T09:30:00+00:00"), Some("ENT1"), ControlOutcome::Delivered),
+        (2, Domain::Appointment, Some("2026-11-04T09:30:00+00:00"), Some("ENT1"), ControlOutcome::Delivered),
+        (3, Domain::Appointment, Some("2026-12-14T14:00:00+00:00"), Some("DERM2"), last),
+        (1, Domain::Rtt, Some("2026-08-14"), None, ControlOutcome::Delivered),
+        (2, Domain::Rtt, Some("2025-08-14"), None, ControlOutcome::Delivered),
+    ] {
+        let record = ControlOutcomeRecord {
+            organisation: "RK9".to_owned(),
+            system: "ipm".to_owned(),
+            table: "T".to_owned(),
+            row_no,
+            domain,
+            at: at.map(str::to_owned),
+            specialty: None,
+            place: place.map(str::to_owned),
+            pathway_hash: None,
+            outcome,
+            rule: None,
+            resource_type: None,
+            resource_id: None,
+            patient_key: None,
+            delivered_at: None,
+        };
+        writer.push(&record).unwrap();
+    }
+    writer.finish().unwrap();
 }
 
 const LEDGER: &str = r#"{

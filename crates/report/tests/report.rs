@@ -25,7 +25,8 @@ fn json(report: &FinishedStage) -> Value {
     serde_json::from_str(&text(report, "report.json")).unwrap()
 }
 
-const FILES: [&str; 5] = ["report.html", "report.json", "issues.csv", "reconciliation.csv", "outcomes.ndjson"];
+const FILES: [&str; 6] =
+    ["report.html", "report.json", "issues.csv", "reconciliation.csv", "hazard-log.csv", "outcomes.ndjson"];
 
 #[test]
 fn the_figures_of_a_flawed_run() {
@@ -36,7 +37,7 @@ fn the_figures_of_a_flawed_run() {
 #[test]
 fn the_lists_of_a_flawed_run() {
     let (_folder, _run, report) = made(Kind::Flawed);
-    for file in ["issues.csv", "reconciliation.csv", "outcomes.ndjson"] {
+    for file in ["issues.csv", "reconciliation.csv", "hazard-log.csv", "outcomes.ndjson"] {
         insta::assert_snapshot!(file, text(&report, file));
     }
 }
@@ -91,7 +92,7 @@ fn the_page_after_a_load_that_was_rejected_in_part() {
     let report = fixture::report(&run, &fixture::input(When::AfterLoad));
     insta::assert_snapshot!(structure(&text(&report, "report.html")));
     let verdict = epr_report::verdict(&run).unwrap();
-    assert_eq!(verdict.headline, "Loaded, but 1 of 9 gates fails");
+    assert_eq!(verdict.headline, "Loaded, but 1 of 12 gates fails");
     assert_eq!(verdict.gates[0].count.n, 2);
 }
 
@@ -210,7 +211,10 @@ fn the_files_are_for_the_group_and_for_nobody_else() {
         assert_eq!(mode(&report.path().join(file)), 0o640, "{file}");
     }
     let names: Vec<_> = report.manifest().files.iter().map(|f| f.path.as_str()).collect();
-    assert_eq!(names, ["issues.csv", "outcomes.ndjson", "reconciliation.csv", "report.html", "report.json"]);
+    assert_eq!(
+        names,
+        ["hazard-log.csv", "issues.csv", "outcomes.ndjson", "reconciliation.csv", "report.html", "report.json"]
+    );
 }
 
 #[test]
@@ -266,7 +270,10 @@ fn a_stop_is_passed_only_by_a_waiver_that_is_large_enough_and_in_date() {
     assert_eq!(epr_report::verify_signature(&run).unwrap(), SignatureState::Unsigned);
 
     let signature = sign(&run, Decision::Accept, vec![waiver("ID-03", 2, "2026-11-02")]).unwrap();
-    assert_eq!(signature.failing_gates, ["hazards-waived", "profile-holds", "codes-mapped"]);
+    assert_eq!(
+        signature.failing_gates,
+        ["hazards-waived", "profile-holds", "codes-mapped", "control-appointments-to-come"]
+    );
     assert_eq!(signature.expired_on("2026-11-03").count(), 1);
     assert!(matches!(epr_report::verify_signature(&run).unwrap(), SignatureState::Accepted(_)));
 }
@@ -318,7 +325,7 @@ fn the_report_after_the_load_knows_the_signature() {
     fixture::load(&run, false, 0);
     fixture::report(&run, &fixture::input(When::AfterLoad));
     let verdict = epr_report::verdict(&run).unwrap();
-    assert_eq!(verdict.headline, "Loaded: 9 of 9 gates met");
+    assert_eq!(verdict.headline, "Loaded: 12 of 12 gates met");
     assert!(verdict.gates.iter().all(|g| g.state == GateState::Met));
     assert!(matches!(epr_report::verify_signature(&run).unwrap(), SignatureState::Accepted(_)));
 }
@@ -329,7 +336,7 @@ fn the_summary_names_the_worst_findings_and_the_reports_hash() {
     let summary = epr_report::summary(&run).unwrap();
     assert_eq!(summary.top[0].code, "ID-03");
     assert_eq!(summary.n_codes, 6);
-    assert_eq!(summary.gates_in_words(), "3 gates fail, 1 is open, 4 are met");
+    assert_eq!(summary.gates_in_words(), "4 gates fail, 1 is open, 6 are met");
     let hash = epr_run::Sha256Hex::of_file(&report.path().join("report.html")).unwrap().0;
     assert_eq!(summary.sha256, hash.to_string());
 }
