@@ -364,9 +364,15 @@ impl<'a> Emitter<'a> {
 
     fn written(&mut self, value: &'a ValueNode, node: &'a EmitNode, found: Value<'a>, start: usize) {
         if let Value::Ref(target, id) = found {
-            self.refs.push(RefOut { resource: self.next_resource, target, id, path: node.path.clone() });
+            // A reference beside its display is written as `reference`; what refers is the element that holds both.
+            let path = match (value.shape, node.path.strip_suffix(".reference")) {
+                (Shape::Primitive(_), Some(holder)) => Arc::from(holder),
+                _ => node.path.clone(),
+            };
+            let is_patient = is_patient_element(&path);
+            self.refs.push(RefOut { resource: self.next_resource, target, id, path });
             let kind = &self.eval.program.plan.ref_targets[usize::from(target.0)].resource_type;
-            if &**kind == "Patient" && is_patient_element(&node.path) {
+            if &**kind == "Patient" && is_patient {
                 self.patient = Some(id);
             }
         }

@@ -64,6 +64,12 @@ fn patient_ref<'p>(plan: &'p MapPlan, resource: &'p ResourcePlan) -> Option<&'p 
     fn in_node(node: &EmitNode) -> Option<&Expr> {
         match &node.kind {
             EmitKind::Value(value) if is_patient_element(&node.path) => Some(&value.from),
+            EmitKind::Object { members, .. } if is_patient_element(&node.path) => {
+                match members.iter().find(|m| &*m.name == "reference").map(|m| &m.node.kind) {
+                    Some(EmitKind::Value(value)) => Some(&value.from),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! A value in the shape of its element: the one place where values become JSON.
 
+use epr_model::ResourceId;
+
 use super::json::{push_escaped, push_text};
 use super::value::{CodingValue, QuantityValue, UnitValue, Value};
 use crate::functions::Fault;
@@ -11,6 +13,12 @@ use crate::plan::{FhirPrimitive, Shape};
 /// `type_of_ref` is the resource type of a reference's target.
 pub(crate) fn write(value: &Value<'_>, shape: Shape, type_of_ref: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
     match (shape, value) {
+        (Shape::Primitive(FhirPrimitive::String), Value::Ref(_, id)) => {
+            out.push(b'"');
+            push_target(type_of_ref, *id, out);
+            out.push(b'"');
+            Ok(())
+        }
         (Shape::Primitive(primitive), value) => write_primitive(value, primitive, out),
         (Shape::Coding, Value::Coding(coding)) => write_coding(coding, out),
         (Shape::CodeableConcept, Value::Coding(coding)) => write_concept(std::slice::from_ref(coding), None, out),
@@ -21,14 +29,19 @@ pub(crate) fn write(value: &Value<'_>, shape: Shape, type_of_ref: &str, out: &mu
         (Shape::Quantity, Value::Quantity(quantity)) => write_quantity(quantity, out),
         (Shape::Reference, Value::Ref(_, id)) => {
             out.extend_from_slice(b"{\"reference\":\"");
-            out.extend_from_slice(type_of_ref.as_bytes());
-            out.push(b'/');
-            out.extend_from_slice(id.encode(&mut [0; 36]).as_bytes());
+            push_target(type_of_ref, *id, out);
             out.extend_from_slice(b"\"}");
             Ok(())
         }
         _ => Err(Fault::ElementFormat),
     }
+}
+
+/// `Patient/<id>`.
+fn push_target(type_of_ref: &str, id: ResourceId, out: &mut Vec<u8>) {
+    out.extend_from_slice(type_of_ref.as_bytes());
+    out.push(b'/');
+    out.extend_from_slice(id.encode(&mut [0; 36]).as_bytes());
 }
 
 fn write_primitive(value: &Value<'_>, primitive: FhirPrimitive, out: &mut Vec<u8>) -> Result<(), Fault> {

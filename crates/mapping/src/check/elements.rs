@@ -311,7 +311,9 @@ impl<'c> MapCompiler<'c, '_, '_> {
     /// An object of a complex type, element by element.
     pub(crate) fn complex(&mut self, object: &Object, place: &Place<'c>) -> EmitKind {
         let parent = Self::parent_of(place);
+        let around = self.reference_of.replace(place.element);
         let members = self.members(object, &parent);
+        self.reference_of = around;
         object_kind(members)
     }
 

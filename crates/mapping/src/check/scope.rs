@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use epr_fhir::definitions::Definitions;
+use epr_fhir::definitions::{Definitions, Element};
 use epr_model::schema::{ColumnKind, SystemSchema, TableSchema};
 
 use crate::check::absence::Present;
@@ -52,6 +52,8 @@ pub(crate) struct MapCompiler<'c, 'r, 's> {
     pub(crate) in_assert: bool,
     /// Value sets and extensions of which it was said that they cannot be checked.
     pub(crate) said: BTreeSet<String>,
+    /// The element whose members are compiled: where it is a Reference, its `reference` asks it for allowed types.
+    pub(crate) reference_of: Option<&'c Element>,
     /// What the profile gave beside the file: an element's id or an extension's key, and its value. For the plan text.
     pub(crate) from_profile: BTreeMap<String, String>,
     /// Code maps that took part, for the plan text.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use epr_fhir::definitions::Definitions;
+use epr_fhir::definitions::{Definitions, Element};
 
 use super::elements::{Kind, Place, kind_of};
 use super::formats::{format_help, is_absolute_uri, primitive_format};
@@ -400,6 +400,13 @@ impl<'c> MapCompiler<'c, '_, '_> {
 
     /// Whether the type fits the element, by the table of coercions; also where a reference may point to.
     fn fits(&mut self, ty: &Type, shape: Shape, expr: &Expr, place: &Place<'c>) -> Option<Fit> {
+        if let Type::Ref(target) = ty
+            && place.element.path == "Reference.reference"
+        {
+            let holder = self.reference_of?;
+            self.target_allowed(target, expr.span, holder, place.path.trim_end_matches(".reference"))?;
+            return Some(Fit::Always);
+        }
         let fit = types::fit(ty, shape);
         if fit == Fit::No {
             let message = format!("{} does not fit `{}` ({})", types::name(ty), place.path, place.type_code);
@@ -408,15 +415,14 @@ impl<'c> MapCompiler<'c, '_, '_> {
             return None;
         }
         if let Type::Ref(target) = ty {
-            self.target_allowed(target, expr.span, place)?;
+            self.target_allowed(target, expr.span, place.element, &place.path)?;
         }
         Some(fit)
     }
 
-    fn target_allowed(&mut self, target: &Arc<str>, span: Span, place: &Place<'c>) -> Option<()> {
+    fn target_allowed(&mut self, target: &Arc<str>, span: Span, element: &Element, path: &str) -> Option<()> {
         let definitions: &'c Definitions = self.definitions();
-        let profiles: Vec<&str> = place
-            .element
+        let profiles: Vec<&str> = element
             .types
             .iter()
             .filter(|t| t.code == "Reference")
@@ -431,7 +437,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         if allowed.is_empty() || allowed.iter().any(|a| a == "Resource" || **a == **target) {
             return Some(());
         }
-        let message = format!("`{}` cannot refer to {target}", place.path);
+        let message = format!("`{path}` cannot refer to {target}");
         self.sink().error("MAP0212", span, message).help(format!("it refers to {}", allowed.join(", ")));
         None
     }

@@ -107,6 +107,7 @@ pub(crate) fn map(
         captures: BTreeMap::new(),
         in_assert: false,
         said: BTreeSet::new(),
+        reference_of: None,
         from_profile: BTreeMap::new(),
         code_maps: BTreeSet::new(),
         resource_type: String::new(),
