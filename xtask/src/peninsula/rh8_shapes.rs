@@ -123,7 +123,7 @@ pub(super) fn patient(clock: &Clock, key: &str, registration: &Registration) -> 
             list([
                 object([
                     ("use", text("usual")),
-                    ("type", object([("text", text("MRN"))])),
+                    ("type", medical_record_number()),
                     ("system", text(format!("{LOCAL}.5.737384.14"))),
                     ("value", text(registration.local_number.as_str())),
                 ]),
@@ -186,7 +186,7 @@ pub(super) fn allergy(view: &View<'_>, allergy: &Allergy) -> Json {
         list([coding(SNOMED, code, Some(display))])
     });
     // The one who recorded it is known by name only, and so stands inside the resource.
-    let is_recorder_known = row.number.is_multiple_of(7);
+    let is_recorder_known = mixed(row.number ^ 7).is_multiple_of(7);
     let recorder = object([
         ("resourceType", text("Practitioner")),
         ("id", text("recorder")),
@@ -632,7 +632,7 @@ fn meta(number: u64) -> Json {
 
 /// A narrative on every fourth resource: it says no more than what kind of resource it is.
 fn narrative(number: u64, title: &str) -> Json {
-    if !number.is_multiple_of(4) {
+    if !mixed(number).is_multiple_of(4) {
         return Json::Nothing;
     }
     let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p><b>{title}</b></p></div>");
@@ -641,7 +641,7 @@ fn narrative(number: u64, title: &str) -> Json {
 
 /// An extension that nobody but the supplier knows, on every fifth resource.
 fn suppliers_extension(number: u64, name: &str) -> Json {
-    if !number.is_multiple_of(5) {
+    if !mixed(number ^ 5).is_multiple_of(5) {
         return Json::Nothing;
     }
     object([
@@ -661,6 +661,13 @@ fn national(system: &str, code: &str) -> Json {
 
 fn identifier(system: &str, value: &str) -> Json {
     object([("system", text(system)), ("value", text(value))])
+}
+
+fn medical_record_number() -> Json {
+    object([
+        ("coding", list([coding("http://terminology.hl7.org/CodeSystem/v2-0203", "MR", None)])),
+        ("text", text("MRN")),
+    ])
 }
 
 /// A reference, or nothing where there is nobody to refer to.
