@@ -16,9 +16,10 @@ use crate::ExtractError;
 /// One cell that is kept aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AsideRecord {
-    /// The row in the staged table, from 1.
+    /// The row in the staged table, from 1; 0 for what is in no row.
     pub row_no: u64,
-    /// The column; `#7` for the seventh cell of a CSV row whose header has fewer.
+    /// The column; `#7` for the seventh cell of a CSV row whose header has fewer. The place in the source for what is
+    /// in no row.
     pub column: String,
     /// The issue that was raised for it.
     pub code: String,

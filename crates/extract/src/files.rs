@@ -28,12 +28,26 @@ pub fn matching(source: &Source, pattern: &str) -> Result<Vec<PathBuf>, ExtractE
     Ok(found)
 }
 
+/// As [`matching`], for files that match one of several patterns whatever their case. What spreadsheet programs leave
+/// beside an open workbook (`~$…`, `.~lock…`) and hidden files are no files of a source.
+pub fn matching_any(source: &Source, patterns: &[String]) -> Result<Vec<PathBuf>, ExtractError> {
+    let patterns: Vec<String> = patterns.iter().map(|pattern| pattern.to_lowercase()).collect();
+    let is_file = source.path.as_ref().is_some_and(|path| path.is_file());
+    let mut found = matching(source, "*")?;
+    found.retain(|file| {
+        let name = name(file).to_lowercase();
+        let is_wanted = !name.starts_with("~$") && !name.starts_with('.');
+        is_file || is_wanted && patterns.iter().any(|pattern| matches_pattern(pattern, &name))
+    });
+    Ok(found)
+}
+
 /// The file's name, for messages and issues.
 pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn matches_pattern(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let mut pattern_rest = pattern.chars();
     match pattern_rest.next() {
         None => name.is_empty(),

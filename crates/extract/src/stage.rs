@@ -10,7 +10,7 @@ use epr_run::{FinishedStage, Manifest, StageContext};
 use crate::source::{ExtractInput, Source};
 use crate::spec::{self, From, SpecFaults, SystemSpec};
 use crate::staging::Outlet;
-use crate::{ExtractError, controls, delimited, odbc, xml};
+use crate::{ExtractError, controls, delimited, odbc, sheet, xml};
 
 /// Reads all sources and writes `1-extract`: the staged tables, `issues.parquet`, blobs and the manifest.
 ///
@@ -33,7 +33,8 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
             let staged = match &table.from {
                 From::Xml(xml) => xml::stage_table(&ctx, &outlet, source, table, xml)?,
                 From::Csv(csv) => delimited::stage_table(&ctx, &outlet, source, table, csv)?,
-                From::Sheet(_) | From::Fixed(_) | From::Fhir(_) => {
+                From::Sheet(sheet) => sheet::stage_table(&ctx, &outlet, source, table, sheet)?,
+                From::Fixed(_) | From::Fhir(_) => {
                     let reason = format!("a source of kind {} cannot be read yet", source.kind.as_str());
                     return Err(ExtractError::Project { name: source.name.clone(), reason });
                 }

@@ -125,11 +125,15 @@ pub struct Sink<'o, 's> {
     pending_bytes: usize,
     /// What the controls of the spec ask of the rows, where they ask anything.
     plan: Option<TablePlan>,
+    /// Where the current row stood in its source, for issues.
+    place: Option<String>,
 }
 
 struct Column {
     name: String,
     kind: ColumnKind,
+    /// Text above this is kept in a blob.
+    largest: usize,
     builder: Builder,
 }
 
@@ -154,7 +158,12 @@ impl<'o, 's> Sink<'o, 's> {
         let columns = schema
             .columns
             .iter()
-            .map(|c| Column { name: c.name.clone(), kind: c.kind, builder: Builder::new(c.kind) })
+            .map(|c| Column {
+                name: c.name.clone(),
+                kind: c.kind,
+                largest: LARGEST_CELL_BYTES,
+                builder: Builder::new(c.kind),
+            })
             .collect();
         let aside = AsideWriter::new(&source.name, &schema.name);
         let plan = outlet.count.borrow().as_ref().map(|count| count.plan(&schema)).transpose()?;
@@ -180,7 +189,19 @@ impl<'o, 's> Sink<'o, 's> {
             n_pending: 0,
             pending_bytes: 0,
             plan: plan.filter(|p| !p.is_empty()),
+            place: None,
         })
+    }
+
+    /// Lets the texts of a column be larger than a cell may be elsewhere.
+    pub fn allow(&mut self, i: usize, largest: usize) {
+        self.columns[i].largest = largest;
+    }
+
+    /// Says where the rows from here on stood in their source, for the issues about them: a file and a place, nothing
+    /// of their content.
+    pub fn at(&mut self, place: String) {
+        self.place = Some(place);
     }
 
     /// The number that the row now being written will have, from 1.
@@ -199,7 +220,7 @@ impl<'o, 's> Sink<'o, 's> {
                 if column.kind == ColumnKind::Blob {
                     let reference = self.outlet.blobs.keep(text.as_bytes())?;
                     column.builder.text(&reference);
-                } else if text.len() > LARGEST_CELL_BYTES {
+                } else if text.len() > column.largest {
                     return self.too_large(i, text.as_bytes());
                 } else {
                     match convert::typed(column.kind, text) {
@@ -234,6 +255,38 @@ impl<'o, 's> Sink<'o, 's> {
         Ok(())
     }
 
+    /// Keeps a cell of the current row aside with an issue of this code, and null in its place.
+    pub fn omit(&mut self, i: usize, code: &str, value: &str, shape: String) -> Result<(), ExtractError> {
+        self.keep_aside(i, code, value.as_bytes(), shape)
+    }
+
+    /// Keeps something that is in no row aside, with an issue; `place` stands for the column.
+    pub fn outside(&mut self, code: &str, place: &str, value: &[u8], shape: String) -> Result<(), ExtractError> {
+        let blob = if value.len() > LARGEST_CELL_BYTES { Some(self.outlet.blobs.keep(value)?) } else { None };
+        let shape = Some(format!("{place}: {shape}"));
+        self.outlet.raise(self.source, &self.table, (code, Action::Omitted), None, None, shape)?;
+        let record = AsideRecord {
+            row_no: 0,
+            column: place.to_owned(),
+            code: code.to_owned(),
+            value: blob.is_none().then(|| value.to_vec()),
+            blob,
+        };
+        self.aside.push(self.outlet.stage, &record)
+    }
+
+    /// As [`Sink::outside`], for one more piece of what an issue was raised for already.
+    pub fn outside_silently(&mut self, code: &str, place: &str, value: &[u8]) -> Result<(), ExtractError> {
+        let record = AsideRecord {
+            row_no: 0,
+            column: place.to_owned(),
+            code: code.to_owned(),
+            value: Some(value.to_vec()),
+            blob: None,
+        };
+        self.aside.push(self.outlet.stage, &record)
+    }
+
     /// A text as it will be staged.
     pub fn trimmed<'t>(&self, text: &'t str) -> &'t str {
         self.trim.apply(text)
@@ -259,6 +312,10 @@ impl<'o, 's> Sink<'o, 's> {
         column: Option<&str>,
         shape: Option<String>,
     ) -> Result<(), ExtractError> {
+        let shape = match (&self.place, shape) {
+            (Some(place), Some(shape)) => Some(format!("{place}: {shape}")),
+            (place, shape) => shape.or_else(|| place.clone()),
+        };
         self.outlet.raise(self.source, &self.table, (code, action), Some(self.row_no()), column, shape)
     }
 
