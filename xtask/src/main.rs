@@ -6,14 +6,14 @@
 //! | all set-up, then the whole suite | [`suite`] |
 //! | speed and memory, measured through the binary | [`bench`] |
 //! | dependency edges, module headers, fixtures without real-looking numbers | [`tidy`] |
-//! | a synthetic peninsula, as large as wanted | [`peninsula`] |
+//! | a synthetic peninsula, as large as wanted | [`fixtures`], [`peninsula`] |
 //! | what a machine needs, and how it gets it | [`setup`] |
 //! | CSV tables as a SQLite database | [`sqlite`] |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a developer")]
 
 mod bench;
 mod demo;
-#[allow(dead_code, reason = "its exporters come next")]
+mod fixtures;
 mod peninsula;
 mod setup;
 mod sqlite;
@@ -31,6 +31,8 @@ cargo xtask COMMAND
   demo                       all set-up, then the main job; prints counts and where to look
   test [ARGS…]               all set-up, then the whole suite; ARGS go to cargo test
   bench [AREA] [--json FILE] a table per area: what, ours, goal, met
+  fixtures [--seed N] [--patients N] [--out DIR] [--clean]
+                             a synthetic peninsula: every system's export, a project file, the answer key
   tidy                       dependency edges, module headers, fixtures
   sqlite DIR FILE            the CSV files of DIR as a SQLite database (TEXT columns, empty cells NULL)";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test", rest @ ..] => suite::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["fixtures", rest @ ..] => fixtures::run(rest),
         ["tidy"] => tidy::run(),
         ["sqlite", from, to] => sqlite::from_csv_folder(Path::new(from), Path::new(to)).map(|()| ExitCode::SUCCESS),
         _ => {
