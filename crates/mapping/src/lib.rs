@@ -20,6 +20,7 @@
 //! | the stage: from 1-extract to 2-map | [`stage`] |
 //! | where an element comes from | [`explain`] |
 //! | the tests of mapping files | [`testing`] |
+//! | what differs between two versions of the mappings | [`difference`] |
 //! | what the findings about files mean | [`diagnostic_codes`] |
 //! | the codes that this crate raises about data | [`issues`] |
 
@@ -28,6 +29,7 @@ pub mod check;
 pub mod code_map;
 pub mod diagnostic_codes;
 pub mod diagnostics;
+pub mod difference;
 pub mod explain;
 pub mod functions;
 pub mod issues;
