@@ -22,6 +22,7 @@ pub mod finding;
 mod hash;
 mod invariant;
 pub mod issues;
+mod moment;
 pub mod outcome;
 pub mod primitive;
 pub mod program;

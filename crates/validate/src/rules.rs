@@ -4,13 +4,32 @@
 //! [`ResourceRule`] and stands in [`RESOURCE_RULES`]; a run-wide one has a page in [`HAZARDS`] and is called by the
 //! stage. Ids and severities: the project's rule catalogue; the severities are proposals for the safety officer.
 
+pub mod al_01;
+pub mod al_02;
+pub mod al_03;
+pub mod al_06;
+pub mod ap_01;
+pub mod ap_02;
+pub mod ap_04;
+pub mod co_01;
+pub mod co_04;
+pub mod da_02;
 pub mod da_03;
+pub mod de_02;
+pub mod de_03;
+pub mod en_01;
+pub mod en_02;
 pub mod id_01;
 pub mod id_02;
 pub mod id_06;
 pub mod id_08;
 pub mod id_09;
 mod nhs_identifier;
+pub(crate) mod reading;
+pub mod rt_01;
+pub mod rt_02;
+pub mod rt_05;
+mod sctid;
 
 use epr_fhir::Node;
 use epr_model::{IssueDoc, Severity};
@@ -64,17 +83,62 @@ pub struct HazardFinding {
 /// A rule that looks at one resource.
 pub trait ResourceRule: Sync {
     fn doc(&self) -> &'static HazardDoc;
-    /// The resource types that it looks at.
+    /// The resource types that it looks at; [`ALL_TYPES`] for every one.
     fn types(&self) -> &'static [&'static str];
     fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>);
 }
 
+/// What [`ResourceRule::types`] says of a rule that looks at all resources.
+pub const ALL_TYPES: &[&str] = &[];
+
+/// Whether a rule looks at resources of a type.
+pub(crate) fn looks_at(rule: &dyn ResourceRule, resource_type: &str) -> bool {
+    rule.types().is_empty() || rule.types().contains(&resource_type)
+}
+
 /// All rules that look at one resource, by id.
-pub const RESOURCE_RULES: &[&dyn ResourceRule] =
-    &[&id_01::Id01, &id_02::Id02, &id_06::Id06, &id_08::Id08, &id_09::Id09];
+pub const RESOURCE_RULES: &[&dyn ResourceRule] = &[
+    &al_02::Al02,
+    &co_01::Co01,
+    &da_02::Da02,
+    &de_02::De02,
+    &en_01::En01,
+    &en_02::En02,
+    &id_01::Id01,
+    &id_02::Id02,
+    &id_06::Id06,
+    &id_08::Id08,
+    &id_09::Id09,
+    &rt_02::Rt02,
+    &rt_05::Rt05,
+];
 
 /// The pages of all hazards of this crate, by id.
-pub const HAZARDS: &[&HazardDoc] = &[&da_03::DOC, &id_01::DOC, &id_02::DOC, &id_06::DOC, &id_08::DOC, &id_09::DOC];
+pub const HAZARDS: &[&HazardDoc] = &[
+    &al_01::DOC,
+    &al_02::DOC,
+    &al_03::DOC,
+    &al_06::DOC,
+    &ap_01::DOC,
+    &ap_02::DOC,
+    &ap_04::DOC,
+    &co_01::DOC,
+    &co_04::DOC,
+    &da_02::DOC,
+    &da_03::DOC,
+    &de_02::DOC,
+    &de_03::DOC,
+    &en_01::DOC,
+    &en_02::DOC,
+    &id_01::DOC,
+    &id_02::DOC,
+    &id_06::DOC,
+    &id_08::DOC,
+    &id_09::DOC,
+    &rt_01::DOC,
+    &rt_02::DOC,
+    &rt_05::DOC,
+];
 
 #[cfg(test)]
 pub(crate) fn found(rule: &dyn ResourceRule, json: &str) -> Vec<String> {

@@ -10,7 +10,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Major,
     "a date of birth that is a sentinel, in the future or more than 120 years ago",
     "Doses, reference ranges and screening depend on age. Systems write dates such as 1900-01-01 where nothing is \
-     known: the mapping should leave such a date out and say so. Dates are compared with the run's as_of.",
+     known: the mapping should leave such a date out and say so, and it is told here all the same, since the person \
+     then has no date of birth. Dates are compared with the run's as_of.",
 );
 
 /// Days that systems write for "not known". Source: what legacy systems are known to write.
@@ -27,6 +28,14 @@ const SENTINELS: &[&str] = &[
     "9999-12-31",
 ];
 
+/// The note of mapping that a sentinel stood in the source, and was left out.
+pub(crate) const MAPPING_CODE: &str = "MAP0410";
+
+/// Whether a date is one that systems write for "not known".
+pub(crate) fn is_sentinel(date: &str) -> bool {
+    SENTINELS.binary_search(&date).is_ok()
+}
+
 const OLDEST_YEARS: u32 = 120;
 
 pub struct Id09;
@@ -42,7 +51,7 @@ impl ResourceRule for Id09 {
 
     fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>) {
         let Some(date) = resource.text("birthDate") else { return };
-        let fault = if SENTINELS.binary_search(&date).is_ok() {
+        let fault = if is_sentinel(date) {
             "a day that stands for an unknown one"
         } else if is_after(date, &settings.as_of) {
             "a day after the extract"

@@ -193,7 +193,7 @@ impl Stream<'_> {
 
     fn hazards(&self, worker: &mut Worker<'_>, resource_type: &str, findings: &mut Vec<Found>) {
         for (rule, counts) in RESOURCE_RULES.iter().zip(&mut worker.rules) {
-            if !rule.types().contains(&resource_type) {
+            if !rules::looks_at(*rule, resource_type) {
                 continue;
             }
             worker.hazards.clear();
