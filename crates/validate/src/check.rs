@@ -4,18 +4,25 @@
 //! resources (answers of value sets, buffers, its part of the ledger); none of it changes a finding.
 
 mod coded;
+mod extension;
+mod profile;
 mod reference;
+mod slices;
 mod type_rules;
 mod value;
 mod walk;
 
-use epr_fhir::Resource;
+use std::sync::Arc;
+
+use epr_fhir::{Definitions, Resource};
 
 use crate::finding::Findings;
+use crate::hash::FastMap;
+use crate::profile::ProfileProgram;
 use crate::program::Program;
 use crate::tally::{BaseRule, HonestyLedger, Tally};
 
-pub(crate) use coded::Terms;
+pub(crate) use coded::{Terms, coded_as};
 
 /// Checks one resource; for many, keep a [`Checker`].
 pub fn check(program: &Program<'_>, resource: &Resource) -> Findings {
@@ -29,6 +36,8 @@ pub struct Checker<'p> {
     pub(crate) terms: Terms<'p>,
     /// One cell an element of each open object: how often it was seen, and as which of its types.
     pub(crate) seen: Vec<(u32, u16)>,
+    /// The profiles that were asked for, by canonical URL.
+    profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, &'static str>>,
 }
 
 impl<'p> Checker<'p> {
@@ -38,7 +47,22 @@ impl<'p> Checker<'p> {
             tally: Tally::new(program.rules.len()),
             terms: Terms::new(program.bindings.len()),
             seen: Vec::new(),
+            profiles: FastMap::default(),
         }
+    }
+
+    /// The program of a profile, by its canonical URL; or why there is none.
+    pub(crate) fn profile(&mut self, url: &str) -> Result<Arc<ProfileProgram<'p>>, &'static str> {
+        if let Some(known) = self.profiles.get(url) {
+            return known.clone();
+        }
+        let definitions: &'p Definitions = self.program.definitions;
+        let made = match definitions.structure(url) {
+            None => Err("is in no loaded package"),
+            Some(structure) => ProfileProgram::compile(definitions, structure).map(Arc::new).ok_or("has no snapshot"),
+        };
+        self.profiles.insert(url.into(), made.clone());
+        made
     }
 
     /// Checks one resource that was read.

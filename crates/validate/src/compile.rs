@@ -1,19 +1,20 @@
 //! Definitions to a [`Program`].
 //!
-//! Every resource type is compiled, with the profile that the project assigns to it where that has a snapshot.
-//! Slices of profiles are left out and named in the ledger; the elements that they slice are checked.
+//! Every resource type is compiled as R4 has it. What profiles ask beyond that is compiled by [`crate::profile`].
 
 use std::collections::BTreeMap;
 
 use epr_fhir::Resource;
 use epr_fhir::definitions::{BindingStrength, Constraint, Definitions, Element, FixedValue, Structure};
 
+use crate::check::coded_as;
 use crate::hash::FastMap;
 use crate::invariant::{self, Compiled};
 use crate::primitive::PrimitiveKind;
+use crate::profile::capitalised;
 use crate::program::{
-    BindingProgram, Coded, ElementProgram, InvariantProgram, LeftOut, NameEntry, Program, ResourceProgram, Shape,
-    ShapeId, ValueProgram, What,
+    BindingProgram, Coded, ElementProgram, InvariantProgram, NameEntry, Program, ResourceProgram, Shape, ShapeId,
+    ValueProgram, What,
 };
 use crate::tally::BASE_RULES;
 
@@ -32,7 +33,7 @@ const R4: &str = "http://hl7.org/fhir/StructureDefinition/";
 impl<'d> Program<'d> {
     /// Compiles all resource types of the definitions; `profiles` assigns a profile to a type by its canonical URL.
     ///
-    /// A profile that is not loaded, or has no snapshot, is not an error: its type is checked against base R4 and
+    /// A profile that is not loaded, or has no snapshot, is not an error: its type is checked against R4 alone and
     /// the ledger says that the profile was not checked.
     pub fn compile(definitions: &'d Definitions, profiles: &BTreeMap<String, String>) -> Result<Self, CompileError> {
         let mut compiler = Compiler {
@@ -45,20 +46,10 @@ impl<'d> Program<'d> {
         };
         let element_shape = compiler.type_shape("Element").ok_or_else(|| no_base("Element"))?;
         let mut resources = FastMap::default();
-        let mut left_out = BTreeMap::new();
         for name in definitions.resource_types() {
             let base = definitions.structure(name).filter(|s| s.root().is_some()).ok_or_else(|| no_base(name))?;
-            let (structure, gaps) = match profiles.get(name) {
-                None => (base, Vec::new()),
-                Some(profile) => assigned(definitions, base, profile),
-            };
-            let mut covers = vec![base.url.clone(), structure.url.clone()];
-            covers.dedup();
-            let program = compiler.resource(structure, covers);
+            let program = compiler.resource(base);
             resources.insert(name.to_owned(), program);
-            if !gaps.is_empty() {
-                left_out.insert(name.to_owned(), gaps);
-            }
         }
         if resources.is_empty() {
             return Err(no_base("Patient"));
@@ -73,36 +64,13 @@ impl<'d> Program<'d> {
             bindings: compiler.bindings,
             invariants: compiler.invariants,
             rules,
-            left_out,
+            assigned: profiles.iter().map(|(name, url)| (name.clone(), url.clone())).collect(),
         })
     }
 }
 
 fn no_base(type_name: &str) -> CompileError {
     CompileError::NoBase { type_name: type_name.to_owned() }
-}
-
-/// The structure to check a type against, and what of its assigned profile is not checked.
-fn assigned<'d>(definitions: &'d Definitions, base: &'d Structure, profile: &str) -> (&'d Structure, Vec<LeftOut>) {
-    let gap = |reason: String| vec![LeftOut { rule: "profile", element: base.type_name.clone(), reason }];
-    match definitions.structure(profile) {
-        None => (base, gap(format!("profile {profile} is in no loaded package"))),
-        Some(s) if s.root().is_none() => (base, gap(format!("profile {profile} has no snapshot"))),
-        Some(s) if s.type_name != base.type_name => (base, gap(format!("profile {profile} is of another type"))),
-        Some(s) => {
-            let sliced = s.elements.iter().filter(|e| e.slicing.is_some() && !is_extension_list(e));
-            let gaps = sliced.map(|e| LeftOut {
-                rule: "slicing",
-                element: e.path.clone(),
-                reason: format!("slices of profile {profile} are not checked by this version"),
-            });
-            (s, gaps.collect())
-        }
-    }
-}
-
-fn is_extension_list(element: &Element) -> bool {
-    element.name == "extension" || element.name == "modifierExtension"
 }
 
 struct Compiler<'d> {
@@ -117,11 +85,11 @@ struct Compiler<'d> {
 }
 
 impl<'d> Compiler<'d> {
-    fn resource(&mut self, structure: &'d Structure, covers: Vec<String>) -> ResourceProgram {
+    fn resource(&mut self, structure: &'d Structure) -> ResourceProgram {
         let root = structure.root().expect("only structures with a snapshot are compiled");
         let shape = self.shape(structure, &root.path);
         let invariants = self.invariants_of([root.constraints.as_slice()]);
-        ResourceProgram { shape, invariants, covers }
+        ResourceProgram { shape, invariants }
     }
 
     /// The shape of a data type by its name.
@@ -208,13 +176,7 @@ impl<'d> Compiler<'d> {
             What::AnyResource => &[][..],
             _ => self.definitions.structure(type_code).and_then(Structure::root).map_or(&[][..], |r| &r.constraints),
         };
-        let coded = match type_code {
-            "code" | "string" | "uri" => Coded::Code,
-            "Coding" => Coded::Coding,
-            "CodeableConcept" => Coded::CodeableConcept,
-            "Quantity" => Coded::Quantity,
-            _ => Coded::No,
-        };
+        let coded = coded_as(type_code);
         let binding = if coded == Coded::No { None } else { self.binding(element, type_code) };
         ValueProgram {
             structure,
@@ -315,9 +277,4 @@ fn names_of(elements: &[ElementProgram<'_>]) -> FastMap<Box<str>, NameEntry> {
 fn of_type(value: Option<&FixedValue>, type_code: &str) -> Option<Resource> {
     let value = value.filter(|v| v.type_name == type_code)?;
     Resource::parse_json(&value.json).ok()
-}
-
-fn capitalised(code: &str) -> String {
-    let mut chars = code.chars();
-    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }

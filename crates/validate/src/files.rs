@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use epr_fhir::Resource;
+use epr_fhir::definitions::SnapshotFault;
 use epr_model::Severity;
 use epr_run::StopFlag;
 use rayon::prelude::*;
@@ -284,6 +285,11 @@ impl Run<'_, '_> {
 fn with_worker<'p, T>(workers: &[Mutex<Worker<'p>>], work: impl FnOnce(&mut Worker<'p>) -> T) -> T {
     let index = rayon::current_thread_index().unwrap_or(0) % workers.len();
     work(&mut workers[index].lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The line of a definition of which no snapshot can be made: it counts as a file with an error.
+pub fn without_snapshot(fault: &SnapshotFault) -> FileResult {
+    unreadable(&fault.package, 1, issues::VAL_SNAPSHOT, Severity::Error, format!("{}: {}", fault.url, fault.what))
 }
 
 fn unreadable(file: &str, line: u64, code: &'static str, severity: Severity, detail: String) -> FileResult {

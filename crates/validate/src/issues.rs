@@ -10,6 +10,7 @@ pub const VAL_SYNTAX: &str = "VAL0001";
 pub const VAL_DUPLICATE_KEY: &str = "VAL0002";
 pub const VAL_RESOURCE_TYPE: &str = "VAL0003";
 pub const VAL_NOT_BUILT: &str = "VAL0004";
+pub const VAL_SNAPSHOT: &str = "VAL0005";
 pub const VAL_JSON_FORM: &str = "VAL0010";
 pub const VAL_UNKNOWN_ELEMENT: &str = "VAL0011";
 pub const VAL_EMPTY: &str = "VAL0012";
@@ -26,9 +27,19 @@ pub const VAL_FIXED: &str = "VAL0033";
 pub const VAL_PATTERN: &str = "VAL0034";
 pub const VAL_EXTENSION_TYPE: &str = "VAL0035";
 pub const VAL_MODIFIER: &str = "VAL0036";
+pub const VAL_EXTENSION_CONTEXT: &str = "VAL0037";
+pub const VAL_EXTENSION_MODIFIER: &str = "VAL0038";
+pub const VAL_EXTENSION_PART: &str = "VAL0039";
 pub const VAL_BINDING: &str = "VAL0040";
 pub const VAL_BINDING_EXTENSIBLE: &str = "VAL0041";
 pub const VAL_UNKNOWN_CODE: &str = "VAL0042";
+pub const VAL_TYPE: &str = "VAL0043";
+pub const VAL_SLICE_NONE: &str = "VAL0044";
+pub const VAL_SLICE_TWO: &str = "VAL0045";
+pub const VAL_SLICE_ORDER: &str = "VAL0046";
+pub const VAL_TYPE_PROFILE: &str = "VAL0047";
+pub const VAL_PROFILE_TYPE: &str = "VAL0048";
+pub const VAL_LIMIT: &str = "VAL0049";
 pub const VAL_INVARIANT: &str = "VAL0050";
 pub const VAL_INVARIANT_WARNING: &str = "VAL0051";
 pub const VAL_REFERENCE_FORMAT: &str = "VAL0060";
@@ -42,29 +53,12 @@ pub const VAL_WRONG_FOLDER: &str = "VAL0072";
 
 /// All codes that this crate can raise, hazards among them, sorted.
 pub const ISSUES: &[IssueDoc] = &[
-    rules::al_01::DOC.issue,
-    rules::al_02::DOC.issue,
-    rules::al_03::DOC.issue,
-    rules::al_06::DOC.issue,
-    rules::ap_01::DOC.issue,
-    rules::ap_02::DOC.issue,
-    rules::ap_04::DOC.issue,
-    rules::co_01::DOC.issue,
-    rules::co_04::DOC.issue,
-    rules::da_02::DOC.issue,
     rules::da_03::DOC.issue,
-    rules::de_02::DOC.issue,
-    rules::de_03::DOC.issue,
-    rules::en_01::DOC.issue,
-    rules::en_02::DOC.issue,
     rules::id_01::DOC.issue,
     rules::id_02::DOC.issue,
     rules::id_06::DOC.issue,
     rules::id_08::DOC.issue,
     rules::id_09::DOC.issue,
-    rules::rt_01::DOC.issue,
-    rules::rt_02::DOC.issue,
-    rules::rt_05::DOC.issue,
     doc(
         VAL_SYNTAX,
         Severity::Fatal,
@@ -88,6 +82,13 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "this form of input is not read by this version",
         "The file was not checked and counts as an error, so that it is never taken for valid.",
+    ),
+    doc(
+        VAL_SNAPSHOT,
+        Severity::Error,
+        "a definition of which no snapshot can be made",
+        "The profile has a differential only, and what it says does not fit what it builds on, or that is not loaded. \
+         Nothing is checked against it. The issue says which element is wrong.",
     ),
     doc(
         VAL_JSON_FORM,
@@ -186,6 +187,24 @@ pub const ISSUES: &[IssueDoc] = &[
         "It may turn the meaning of what holds it into its contrary, and a target that does not know it must not take the resource. Load its package, or leave it out.",
     ),
     doc(
+        VAL_EXTENSION_CONTEXT,
+        Severity::Error,
+        "an extension stands where its definition does not allow it",
+        "The definition of an extension lists the elements that may have it. Elsewhere nobody looks for it.",
+    ),
+    doc(
+        VAL_EXTENSION_MODIFIER,
+        Severity::Error,
+        "an extension stands in the wrong one of extension and modifierExtension",
+        "Its definition says whether it changes the meaning of what holds it. In the other list a reader takes it for what it is not.",
+    ),
+    doc(
+        VAL_EXTENSION_PART,
+        Severity::Error,
+        "an extension has a part that its definition does not have",
+        "An extension of several parts names each by a short URL. One that is not in the definition is read by nobody.",
+    ),
+    doc(
         VAL_BINDING,
         Severity::Error,
         "a code is not in the value set that the element requires",
@@ -202,6 +221,48 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a code that its code system does not have",
         "The code system is loaded and complete, and the code is not in it.",
+    ),
+    doc(
+        VAL_TYPE,
+        Severity::Error,
+        "a value is of a type that the profile does not allow",
+        "R4 lets the element have several types, and the profile fewer.",
+    ),
+    doc(
+        VAL_SLICE_NONE,
+        Severity::Error,
+        "an item belongs to none of the slices of a closed list",
+        "The profile lists the kinds of items that may stand here, and this is none of them.",
+    ),
+    doc(
+        VAL_SLICE_TWO,
+        Severity::Error,
+        "an item belongs to two slices at once",
+        "What the profile tells its slices apart by does not tell this item apart.",
+    ),
+    doc(
+        VAL_SLICE_ORDER,
+        Severity::Error,
+        "an item of a slice stands in the wrong place",
+        "The profile asks for its slices in order, or for all other items after them.",
+    ),
+    doc(
+        VAL_TYPE_PROFILE,
+        Severity::Error,
+        "a value, or what a reference leads to, meets none of the profiles asked for",
+        "The profile names the profiles of which one must be met. Check the value against each by itself to see why.",
+    ),
+    doc(
+        VAL_PROFILE_TYPE,
+        Severity::Error,
+        "the profile is about another resource type",
+        "A profile that a resource claims, or that is assigned to it, must be about its type.",
+    ),
+    doc(
+        VAL_LIMIT,
+        Severity::Error,
+        "a value is below the least or above the largest that the profile allows",
+        "The definition gives the least or the largest value.",
     ),
     doc(
         VAL_INVARIANT,

@@ -7,6 +7,7 @@
 //! | what you want to find | module |
 //! |---|---|
 //! | definitions to a checking program | [`compile`], [`program`] |
+//! | profiles to programs; what tells slices apart | `profile`, `discriminator` |
 //! | one resource to findings and facts (pure) | [`check`](mod@check) |
 //! | what a primitive, and a narrative may look like | [`primitive`]; `epr_fhir::narrative` |
 //! | hazard rules, one file each | [`rules`] |
@@ -17,14 +18,15 @@
 
 pub mod check;
 pub mod compile;
+mod discriminator;
 pub mod files;
 pub mod finding;
 mod hash;
 mod invariant;
 pub mod issues;
-mod moment;
 pub mod outcome;
 pub mod primitive;
+mod profile;
 pub mod program;
 pub mod rules;
 pub mod stage;

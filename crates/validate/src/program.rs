@@ -3,8 +3,6 @@
 //! Each type, and each element that has children of its own, becomes a [`Shape`]: its members by JSON name, with
 //! cardinality, types, bindings and invariants as numbers into the program's tables.
 
-use std::collections::BTreeMap;
-
 use epr_fhir::Resource;
 use epr_fhir::definitions::{BindingStrength, ConstraintSeverity, Definitions, Max, Structure};
 
@@ -26,24 +24,14 @@ pub struct Program<'d> {
     pub(crate) invariants: Vec<InvariantProgram>,
     /// The names of all rules by their place in a tally: base rules, then invariants.
     pub(crate) rules: Vec<String>,
-    /// What the profiles ask for and this program leaves out: rule, element, reason.
-    pub(crate) left_out: BTreeMap<String, Vec<LeftOut>>,
-}
-
-/// Something of a profile that is not checked in any resource of a type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftOut {
-    pub(crate) rule: &'static str,
-    pub(crate) element: String,
-    pub(crate) reason: String,
+    /// The profile that each resource type is checked against, beside those that a resource claims.
+    pub(crate) assigned: FastMap<String, String>,
 }
 
 /// What is asked of one resource type.
 pub(crate) struct ResourceProgram {
     pub(crate) shape: ShapeId,
     pub(crate) invariants: Box<[u32]>,
-    /// The canonical URLs that this program checks: the type's own, and the profile assigned to it.
-    pub(crate) covers: Vec<String>,
 }
 
 /// The members that an object may have.

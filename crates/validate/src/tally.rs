@@ -29,6 +29,9 @@ pub enum BaseRule {
     BindingRequired,
     BindingExtensible,
     ExtensionType,
+    ExtensionContext,
+    Profile,
+    Slicing,
 }
 
 /// The names of [`BaseRule`], in its order.
@@ -49,6 +52,9 @@ pub const BASE_RULES: &[&str] = &[
     "binding:required",
     "binding:extensible",
     "extension-type",
+    "extension-context",
+    "profile",
+    "slicing",
 ];
 
 /// `ledger.json`: what the stage vouches for.
@@ -97,6 +103,10 @@ pub struct Tally {
     coded: FastMap<Box<str>, [u64; 2]>,
     /// All of `not_checked`, kept as a running sum.
     n_not_checked: u64,
+    /// Rules that only profiles have, by name.
+    named: FastMap<Box<str>, [u64; 2]>,
+    /// Above 0 while it is only asked whether a value would pass: nothing is counted.
+    pub(crate) quiet: u32,
 }
 
 /// What tells one line of `not_checked` from another.
@@ -123,9 +133,24 @@ impl Tally {
     }
 
     pub(crate) fn count_at(&mut self, rule: usize, failed: bool) {
+        if self.quiet > 0 {
+            return;
+        }
         let cell = &mut self.counts[rule];
         cell[0] += 1;
         cell[1] += u64::from(failed);
+    }
+
+    /// Counts a decision on a rule that only profiles have.
+    pub(crate) fn count_named(&mut self, rule: &str, failed: bool) {
+        if self.quiet > 0 {
+            return;
+        }
+        if let Some(cell) = self.named.get_mut(rule) {
+            add(cell, [1, u64::from(failed)]);
+        } else {
+            self.named.insert(rule.into(), [1, u64::from(failed)]);
+        }
     }
 
     /// The place of a not-checked line, so that the hot loop counts by number.
@@ -140,6 +165,9 @@ impl Tally {
     }
 
     pub(crate) fn not_checked(&mut self, slot: u32) {
+        if self.quiet > 0 {
+            return;
+        }
         self.not_checked[slot as usize].1 += 1;
         self.n_not_checked += 1;
     }
@@ -165,6 +193,9 @@ pub(crate) fn ledger<'a>(rules: &[String], tallies: impl Iterator<Item = &'a Tal
     let mut coded = BTreeMap::<&str, [u64; 2]>::new();
     for tally in tallies {
         for (name, cell) in rules.iter().zip(&tally.counts) {
+            add(counts.entry(name).or_default(), *cell);
+        }
+        for (name, cell) in &tally.named {
             add(counts.entry(name).or_default(), *cell);
         }
         for (key, n) in &tally.not_checked {
@@ -211,7 +242,7 @@ mod tests {
     #[test]
     fn each_base_rule_has_its_name() {
         assert_eq!(BASE_RULES[BaseRule::ExtensionType as usize], "extension-type");
-        assert_eq!(BASE_RULES.len(), BaseRule::ExtensionType as usize + 1);
+        assert_eq!(BASE_RULES.len(), BaseRule::Slicing as usize + 1);
     }
 
     #[test]

@@ -87,6 +87,35 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.target_type(value, visible.or_else(|| node.text("type")));
     }
 
+    /// The resource that a reference leads to, inside the resource at hand or the bundle around it.
+    pub(super) fn resolve(&self, reference: &str) -> Option<Node<'r>> {
+        if let Some(id) = reference.strip_prefix('#') {
+            let mut contained = self.container.get("contained").into_iter().flat_map(Node::items);
+            return if id.is_empty() { Some(self.container) } else { contained.find(|c| c.text("id") == Some(id)) };
+        }
+        let entries = || self.root.get("entry").filter(|_| self.in_bundle).into_iter().flat_map(Node::items);
+        let by_url = entries().find(|entry| entry.text("fullUrl") == Some(reference));
+        let by_id = || {
+            let (resource_type, id) = last_pair(reference).filter(|_| !reference.contains("://"))?;
+            entries().find(|entry| {
+                entry.get("resource").is_some_and(|resource| {
+                    resource.text("resourceType") == Some(resource_type) && resource.text("id") == Some(id)
+                })
+            })
+        };
+        by_url.or_else(by_id)?.get("resource")
+    }
+
+    /// The resource type that the text of a reference names.
+    pub(super) fn type_in<'t>(&self, reference: &'t str) -> Option<&'t str> {
+        let resources = &self.checker.program.resources;
+        match read(reference, |name| resources.contains_key(name)) {
+            Target::Relative { resource_type, .. } | Target::Search { resource_type } => Some(resource_type),
+            Target::Absolute { resource_type } => resource_type,
+            Target::Urn | Target::Malformed => None,
+        }
+    }
+
     fn fragment(&mut self, value: &'p ValueProgram<'p>, id: &str) {
         if id.is_empty() {
             // `#` is the container itself: a contained resource that names it is in use.

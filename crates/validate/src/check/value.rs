@@ -4,12 +4,11 @@ use epr_fhir::definitions::ConstraintSeverity;
 use epr_fhir::narrative::{self, NarrativeFault};
 use epr_fhir::{Node, NodeKind};
 use epr_fhirpath::ElementNode;
-use epr_model::Severity;
 
 use super::walk::{Place, Walk, describe};
 use crate::issues;
 use crate::primitive::{self, JsonForm, PrimitiveFault, PrimitiveKind};
-use crate::program::{Shape, ValueProgram, What};
+use crate::program::{ValueProgram, What};
 use crate::tally::BaseRule;
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
@@ -268,53 +267,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
         }
     }
-
-    /// An extension has either a value or extensions; where its definition is loaded, a value of its types.
-    pub(super) fn extension(&mut self, shape: &'p Shape<'p>, node: Node<'r>, base: usize) {
-        let seen = |name: &str| {
-            shape.elements.iter().position(|e| e.name == name).map_or((0, 0), |i| self.checker.seen[base + i])
-        };
-        let (value, nested) = (seen("value"), seen("extension").0);
-        if (value.0 > 0) == (nested > 0) {
-            self.broken("ext-1", "must have either extensions or value[x], not both", ConstraintSeverity::Error);
-        }
-        let Some(url) = node.text("url") else { return };
-        // A relative URL is a part of the extension around it, which defines it.
-        if !url.contains(':') {
-            return;
-        }
-        let value_type = shape.elements.iter().find(|e| e.name == "value").filter(|_| value.0 > 0);
-        let value_type = value_type.map(|e| e.values[usize::from(value.1)].type_code.as_str());
-        match self.checker.terms.extension(self.checker.program.definitions, url) {
-            None => {
-                let is_modifier = self.steps.last().is_some_and(|s| s.name == "modifierExtension");
-                if is_modifier {
-                    let detail = "expected a modifier extension whose definition is loaded, found another".to_owned();
-                    self.push(issues::VAL_MODIFIER, Severity::Warning, detail);
-                }
-                let slot = self.checker.terms.unknown_extension(&mut self.checker.tally, url);
-                self.checker.tally.not_checked(slot);
-            }
-            Some(known) => {
-                let failed = value_type.is_some_and(|t| !known.value_types.iter().any(|k| k == t));
-                let missing = known.needs_value && value_type.is_none();
-                let allowed = known.value_types.join(", ");
-                self.checker.tally.count(BaseRule::ExtensionType, failed || missing);
-                if failed {
-                    let found = value_type.unwrap_or_default();
-                    self.find(issues::VAL_EXTENSION_TYPE, || {
-                        if allowed.is_empty() {
-                            format!("expected extensions and no value, found a value of type {found}")
-                        } else {
-                            format!("expected a value of type {allowed}, found {found}")
-                        }
-                    });
-                } else if missing {
-                    self.find(issues::VAL_EXTENSION_TYPE, || format!("expected a value of type {allowed}, found none"));
-                }
-            }
-        }
-    }
 }
 
 /// The element as FHIRPath sees it.
@@ -323,7 +275,7 @@ fn element<'r>(value: &'r ValueProgram<'r>, main: Option<Node<'r>>, companion: O
 }
 
 /// Whether two values are the same: members in any order, items in theirs, numbers digit by digit.
-fn equal(expected: Node<'_>, found: Node<'_>) -> bool {
+pub(super) fn equal(expected: Node<'_>, found: Node<'_>) -> bool {
     match (expected.kind(), found.kind()) {
         (NodeKind::Object, NodeKind::Object) => {
             expected.members().count() == found.members().count()
@@ -339,7 +291,7 @@ fn equal(expected: Node<'_>, found: Node<'_>) -> bool {
 }
 
 /// Whether a value has all that a pattern has; more is allowed.
-fn holds(pattern: Node<'_>, found: Node<'_>) -> bool {
+pub(super) fn holds(pattern: Node<'_>, found: Node<'_>) -> bool {
     match (pattern.kind(), found.kind()) {
         (NodeKind::Object, NodeKind::Object) => {
             pattern.members().all(|(name, value)| found.get(name).is_some_and(|f| holds(value, f)))

@@ -29,6 +29,14 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) inside_contained: Option<usize>,
     /// The walk is in a Bundle, where a reference may be a search.
     pub(super) in_bundle: bool,
+    /// The outermost resource, in whose entries references are looked for.
+    pub(super) root: Node<'r>,
+    /// How many steps lead to the resource at hand, and its type.
+    pub(super) resource_at: (usize, &'r str),
+    /// The URLs of the extensions that the walk is in.
+    pub(super) around: Vec<&'r str>,
+    /// How many rules of profiles are being applied one inside the other.
+    pub(super) depth: u32,
 }
 
 /// Where a resource stands.
@@ -53,6 +61,10 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         contained: Vec::new(),
         inside_contained: None,
         in_bundle: false,
+        root,
+        resource_at: (0, ""),
+        around: Vec::new(),
+        depth: 0,
     };
     walk.json_faults(resource);
     walk.any_resource(root, Place::Root);
@@ -107,6 +119,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.in_bundle = type_name == "Bundle";
         }
         let outer = (self.container, self.focus, self.inside_contained);
+        let outer_resource = std::mem::replace(&mut self.resource_at, (self.steps.len(), type_name));
         let element = ElementNode::resource(node, Some(all.definitions));
         let frame = if let Place::Contained(index) = place {
             self.inside_contained = Some(index);
@@ -120,11 +133,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.inside_contained = None;
             Some(std::mem::replace(&mut self.contained, Contained::of(node)))
         };
-        self.profiles(node, type_name, &program.covers);
         self.object(program.shape, node, true);
         self.invariants(&program.invariants, element);
         self.contained_rules(node, matches!(place, Place::Contained(_)));
         self.type_rules(type_name, node);
+        self.profiles(node, type_name, matches!(place, Place::Contained(_)));
+        self.resource_at = outer_resource;
         if let Some(frame) = frame {
             self.contained = frame;
         }
@@ -138,36 +152,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.facts.patient_id = if type_name == "Patient" { id.map(ToOwned::to_owned) } else { patient_of(node) };
     }
 
-    /// Profiles that the resource claims, and gaps of the assigned one: what is not covered is not checked.
-    fn profiles(&mut self, node: Node<'r>, type_name: &str, covers: &[String]) {
-        let claimed = node.get("meta").and_then(|m| m.get("profile"));
-        for profile in claimed.into_iter().flat_map(Node::items).filter_map(Node::as_str) {
-            let url = profile.split('|').next().unwrap_or_default();
-            if covers.iter().any(|c| c == url) {
-                continue;
-            }
-            // A canonical URL names a definition, not a person.
-            let loaded = self.checker.program.definitions.structure(profile).is_some();
-            let why = if loaded { "is not assigned to this type" } else { "is in no loaded package" };
-            self.not_checked(NotCheckedKey {
-                rule: "profile".to_owned(),
-                element: type_name.to_owned(),
-                value_set: None,
-                reason: format!("profile {url} {why}"),
-            });
-        }
-        if let Some(gaps) = self.checker.program.left_out.get(type_name) {
-            for gap in gaps {
-                self.not_checked(NotCheckedKey {
-                    rule: gap.rule.to_owned(),
-                    element: gap.element.clone(),
-                    value_set: None,
-                    reason: gap.reason.clone(),
-                });
-            }
-        }
-    }
-
     pub(super) fn object(&mut self, shape_id: ShapeId, node: Node<'r>, is_resource: bool) {
         if node.kind() != NodeKind::Object {
             self.wrong_form(node, "an object");
@@ -178,6 +162,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let base = self.checker.seen.len();
         self.checker.seen.resize(base + shape.elements.len(), (0, 0));
         let has_companions = node.members().any(|(name, _)| name.starts_with('_'));
+        if shape.is_extension {
+            self.around.push(node.text("url").unwrap_or_default());
+        }
         let (mut n_members, mut n_unknown) = (0_u64, 0_u64);
         let mut only_id = true;
         for (name, child) in node.members() {
@@ -200,6 +187,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
         self.cardinality(shape, base);
         if shape.is_extension {
+            self.around.pop();
             self.extension(shape, node, base);
         }
         self.checker.seen.truncate(base);

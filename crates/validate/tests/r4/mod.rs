@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use epr_fhir::Definitions;
-use epr_fhir::package::{PackageCache, PackageId};
+use epr_fhir::package::{PackageCache, PackageId, PackageSource};
 
 /// The definitions of R4; `None`, with a printed notice, where they are not installed.
 ///
@@ -23,6 +23,16 @@ pub(crate) fn definitions() -> Option<&'static Definitions> {
             Some(Definitions::load(&cache, &[core]).unwrap())
         })
         .as_ref()
+}
+
+/// R4 with what `epr validate` loads beside it where it is cached, and definitions given by path.
+#[allow(dead_code, reason = "each test binary takes what it needs")]
+pub(crate) fn with(sources: &[PackageSource]) -> Option<Definitions> {
+    definitions()?;
+    let cache = PackageCache::at(std::env::home_dir().unwrap_or_default().join(".fhir/packages"));
+    let names = ["hl7.fhir.r4.core@4.0.1", "hl7.terminology.r4@7.0.1", "hl7.fhir.uv.extensions.r4@5.3.0-ballot-tc1"];
+    let ids: Vec<PackageId> = names.iter().map(|name| name.parse().unwrap()).filter(|id| cache.has(id)).collect();
+    Some(Definitions::load_with(&cache, &ids, sources).unwrap())
 }
 
 /// A path of the shared real inputs; `None`, with a printed notice, where they are absent.

@@ -1,0 +1,341 @@
+//! A profile to a program: what its snapshot asks beyond the types that it constrains.
+//!
+//! The types themselves are checked by [`crate::program`]; a profile's program is the difference, so that nothing is
+//! checked or told twice. It is made when a resource first names the profile (or an extension its definition), once a thread.
+
+use std::collections::BTreeMap;
+
+use epr_fhir::Resource;
+use epr_fhir::definitions::{Binding, BindingStrength, Constraint, Definitions, Element, FixedValue, Max, Structure};
+
+use crate::discriminator::{self, Test};
+use crate::invariant::{self, Compiled};
+use crate::program::{BindingProgram, InvariantProgram};
+
+/// The place of a [`Rule`] in [`ProfileProgram::rules`].
+pub(crate) type RuleId = u32;
+
+/// What one profile, or the definition of one extension, asks beyond its type.
+pub(crate) struct ProfileProgram<'d> {
+    pub(crate) structure: &'d Structure,
+    /// The root is the first.
+    pub(crate) rules: Vec<Rule<'d>>,
+}
+
+/// What is asked of one element or slice.
+#[derive(Default)]
+pub(crate) struct Rule<'d> {
+    /// Without `[x]`.
+    pub(crate) name: &'d str,
+    /// Its id in the profile, for the ledger.
+    pub(crate) id: &'d str,
+    /// Where the type defines it: what FHIRPath goes on from.
+    pub(crate) home: Option<&'d Structure>,
+    pub(crate) home_path: &'d str,
+    /// How JSON names it: one name a type for a choice.
+    pub(crate) names: Vec<JsonName<'d>>,
+    /// What the type asks for by itself, and says by itself where it is missing.
+    pub(crate) base_min: u32,
+    pub(crate) min: Option<u32>,
+    pub(crate) max: Option<Max>,
+    /// The types that are left of a choice.
+    pub(crate) types: Option<Vec<&'d str>>,
+    pub(crate) fixed: Option<Given<'d>>,
+    pub(crate) pattern: Option<Given<'d>>,
+    pub(crate) max_length: Option<u32>,
+    pub(crate) min_value: Option<Given<'d>>,
+    pub(crate) max_value: Option<Given<'d>>,
+    pub(crate) bindings: Vec<BindingProgram>,
+    pub(crate) invariants: Vec<InvariantProgram>,
+    pub(crate) target: Option<TargetRule>,
+    /// Type codes with the profiles of which a value of the type must meet one.
+    pub(crate) type_profiles: Vec<(&'d str, Vec<String>)>,
+    pub(crate) children: Vec<RuleId>,
+    pub(crate) slicing: Option<SlicingRule>,
+}
+
+/// A JSON name of an element, and the type that it stands for.
+pub(crate) struct JsonName<'d> {
+    pub(crate) name: String,
+    /// `_` and the name.
+    pub(crate) companion: String,
+    pub(crate) type_code: &'d str,
+}
+
+/// A value that a profile gives, and its type.
+pub(crate) struct Given<'d> {
+    pub(crate) type_name: &'d str,
+    pub(crate) value: Resource,
+}
+
+/// What a reference may lead to.
+pub(crate) struct TargetRule {
+    /// Resource types; empty: any.
+    pub(crate) types: Box<[String]>,
+    /// The profiles of which the target must meet one, where none of them is a plain type.
+    pub(crate) profiles: Vec<String>,
+}
+
+/// How an element's repetitions are told apart.
+pub(crate) struct SlicingRule {
+    pub(crate) is_closed: bool,
+    pub(crate) is_open_at_end: bool,
+    pub(crate) is_ordered: bool,
+    pub(crate) slices: Vec<SliceRule>,
+}
+
+/// One slice.
+pub(crate) struct SliceRule {
+    pub(crate) name: String,
+    pub(crate) min: u32,
+    pub(crate) max: Max,
+    /// What an item must meet to belong to it; or why that cannot be said.
+    pub(crate) tests: Result<Vec<Test>, String>,
+    pub(crate) rule: RuleId,
+}
+
+impl<'d> ProfileProgram<'d> {
+    /// `None` where the structure has no snapshot.
+    pub(crate) fn compile(definitions: &'d Definitions, structure: &'d Structure) -> Option<Self> {
+        let root = structure.root()?;
+        let mut compiler = Compiler { definitions, structure, rules: Vec::new(), by_id: BTreeMap::new() };
+        compiler.rule(root);
+        Some(Self { structure, rules: compiler.rules })
+    }
+}
+
+impl ProfileProgram<'_> {
+    /// Whether a slice of an extension's extensions is the part of a URL.
+    pub(crate) fn is_part(&self, slice: RuleId, url: &str) -> bool {
+        let rule = &self.rules[slice as usize];
+        let mut urls = rule.children.iter().map(|child| &self.rules[*child as usize]).filter(|rule| rule.name == "url");
+        let fixed = urls.find_map(|rule| rule.fixed.as_ref());
+        fixed.is_some_and(|fixed| fixed.value.root().as_str() == Some(url))
+    }
+}
+
+struct Compiler<'d> {
+    definitions: &'d Definitions,
+    structure: &'d Structure,
+    rules: Vec<Rule<'d>>,
+    by_id: BTreeMap<&'d str, RuleId>,
+}
+
+impl<'d> Compiler<'d> {
+    fn rule(&mut self, element: &'d Element) -> RuleId {
+        if let Some(known) = self.by_id.get(element.id.as_str()) {
+            return *known;
+        }
+        let at = self.rules.len() as RuleId;
+        self.rules.push(Rule::default());
+        self.by_id.insert(&element.id, at);
+        let mut rule = self.own(element);
+        // Behind a content reference stands what the type asks for, not what the profile asks of the element referred to.
+        for child in self.structure.children_of_id(&element.id).filter(|child| child.slice_name.is_none()) {
+            let child = self.rule(child);
+            if self.asks(child) {
+                rule.children.push(child);
+            }
+        }
+        rule.slicing = self.slicing(element);
+        self.rules[at as usize] = rule;
+        at
+    }
+
+    /// Whether a rule asks for anything.
+    fn asks(&self, at: RuleId) -> bool {
+        let rule = &self.rules[at as usize];
+        rule.min.is_some()
+            || rule.max.is_some()
+            || rule.types.is_some()
+            || rule.fixed.is_some()
+            || rule.pattern.is_some()
+            || rule.max_length.is_some()
+            || rule.min_value.is_some()
+            || rule.max_value.is_some()
+            || !rule.bindings.is_empty()
+            || !rule.invariants.is_empty()
+            || rule.target.is_some()
+            || !rule.type_profiles.is_empty()
+            || !rule.children.is_empty()
+            || rule.slicing.is_some()
+    }
+
+    /// What the profile asks of the element itself, beyond its type.
+    fn own(&self, element: &'d Element) -> Rule<'d> {
+        let home = home(self.definitions, element);
+        let base = home.map(|(_, base)| base);
+        let name = element.name.strip_suffix("[x]").unwrap_or(&element.name);
+        // That the value of an extension is there, and of a right type, is checked on every extension.
+        let is_extension_value = element.base_path == "Extension.value[x]" && self.structure.type_name == "Extension";
+        let is_own_value = is_extension_value && element.path == "Extension.value[x]";
+        let counts = element.slice_name.is_none() && !is_own_value && element.path.contains('.');
+        let base_min = base.map_or(0, |base| base.min);
+        let mut rule = Rule {
+            name,
+            id: &element.id,
+            home: home.map(|(structure, _)| structure),
+            home_path: home.map_or(&element.path, |(_, base)| &base.path),
+            names: names(element, base, name),
+            base_min,
+            min: (counts && element.min > base_min).then_some(element.min),
+            max: (counts && stricter(element.max, base.map(|base| base.max))).then_some(element.max),
+            types: narrowed(element, base).filter(|_| !is_own_value),
+            fixed: given(element.fixed.as_ref(), base.and_then(|base| base.fixed.as_ref())),
+            pattern: given(element.pattern.as_ref(), base.and_then(|base| base.pattern.as_ref())),
+            max_length: element.max_length.filter(|_| element.max_length != base.and_then(|base| base.max_length)),
+            min_value: given(element.min_value.as_ref(), None),
+            max_value: given(element.max_value.as_ref(), None),
+            bindings: bindings(element, base),
+            ..Rule::default()
+        };
+        rule.invariants = self.invariants(element, base);
+        rule.target = self.target(element, base);
+        rule.type_profiles = type_profiles(element, base);
+        rule
+    }
+
+    fn invariants(&self, element: &'d Element, base: Option<&'d Element>) -> Vec<InvariantProgram> {
+        let roots = element.types.iter().filter_map(|of| self.definitions.structure(&of.code)?.root());
+        let known: Vec<&Constraint> = base.into_iter().chain(roots).flat_map(|e| &e.constraints).collect();
+        let is_new = |constraint: &&Constraint| {
+            !constraint.is_best_practice
+                && !invariant::is_native(&constraint.key)
+                && !known.iter().any(|k| k.key == constraint.key && k.expression == constraint.expression)
+        };
+        let new = element.constraints.iter().filter(is_new);
+        new.map(|constraint| InvariantProgram {
+            key: constraint.key.clone(),
+            severity: constraint.severity,
+            human: constraint.human.clone(),
+            test: Compiled::new(constraint.expression.as_deref()),
+        })
+        .collect()
+    }
+
+    fn target(&self, element: &Element, base: Option<&Element>) -> Option<TargetRule> {
+        let targets = |e: &Element| -> Vec<String> {
+            let references = e.types.iter().filter(|of| of.code == "Reference");
+            references.flat_map(|of| of.target_profiles.clone()).collect()
+        };
+        let asked = targets(element);
+        if asked.is_empty() || base.is_some_and(|base| targets(base) == asked) {
+            return None;
+        }
+        let mut types = Vec::new();
+        let mut has_plain_type = false;
+        for url in &asked {
+            match self.definitions.structure(url) {
+                None => return None,
+                Some(s) if matches!(s.type_name.as_str(), "Resource" | "DomainResource") => {
+                    types.clear();
+                    has_plain_type = true;
+                    break;
+                }
+                Some(s) => {
+                    has_plain_type |= !s.is_profile();
+                    types.push(s.type_name.clone());
+                }
+            }
+        }
+        types.dedup();
+        Some(TargetRule { types: types.into(), profiles: if has_plain_type { Vec::new() } else { asked } })
+    }
+
+    fn slicing(&mut self, element: &'d Element) -> Option<SlicingRule> {
+        use epr_fhir::definitions::SlicingRules;
+        let slices: Vec<&'d Element> = self.structure.slices(&element.id).collect();
+        if slices.is_empty() {
+            return None;
+        }
+        let slicing = element.slicing.as_ref();
+        let rules = slicing.map_or(SlicingRules::Open, |s| s.rules);
+        let slices = slices.into_iter().map(|slice| SliceRule {
+            name: slice.slice_name.clone().unwrap_or_default(),
+            min: slice.min,
+            max: slice.max,
+            tests: discriminator::tests(self.definitions, self.structure, element, slice),
+            rule: self.rule(slice),
+        });
+        Some(SlicingRule {
+            slices: slices.collect(),
+            is_closed: rules == SlicingRules::Closed,
+            is_open_at_end: rules == SlicingRules::OpenAtEnd,
+            is_ordered: slicing.is_some_and(|s| s.ordered),
+        })
+    }
+}
+
+/// The element of a type that an element of a profile constrains.
+pub(crate) fn home<'d>(definitions: &'d Definitions, element: &Element) -> Option<(&'d Structure, &'d Element)> {
+    let path = if element.base_path.is_empty() { &element.path } else { &element.base_path };
+    let structure = definitions.structure(path.split('.').next()?)?;
+    Some((structure, structure.element(path)?))
+}
+
+fn names<'d>(element: &'d Element, base: Option<&'d Element>, name: &'d str) -> Vec<JsonName<'d>> {
+    let json = |name: String, type_code| JsonName { companion: format!("_{name}"), name, type_code };
+    if !element.is_choice() {
+        let reference = element.content_reference.as_deref();
+        let code = element.types.first().map(|of| of.code.as_str()).or(reference).unwrap_or_default();
+        return vec![json(name.to_owned(), code)];
+    }
+    let types = &base.unwrap_or(element).types;
+    types.iter().map(|of| json(format!("{name}{}", capitalised(&of.code)), &of.code)).collect()
+}
+
+fn stricter(max: Max, base: Option<Max>) -> bool {
+    match (max, base) {
+        (Max::Many, _) => false,
+        (Max::Count(n), Some(Max::Count(base))) => n < base,
+        (Max::Count(_), _) => true,
+    }
+}
+
+/// The type codes that are left, where the type of the element has more.
+fn narrowed<'d>(element: &'d Element, base: Option<&'d Element>) -> Option<Vec<&'d str>> {
+    let base = base?;
+    let left: Vec<&str> = element.types.iter().map(|of| of.code.as_str()).collect();
+    // A resource of any type is narrowed by naming one.
+    let has_fewer = base.types.iter().any(|of| !left.contains(&of.code.as_str()));
+    (has_fewer && !left.is_empty() && !left.contains(&"Resource")).then_some(left)
+}
+
+fn given<'d>(value: Option<&'d FixedValue>, base: Option<&FixedValue>) -> Option<Given<'d>> {
+    let value = value.filter(|value| base != Some(*value))?;
+    Some(Given { type_name: &value.type_name, value: Resource::parse_json(&value.json).ok()? })
+}
+
+/// The bindings that are looked at and that the type has not.
+fn bindings(element: &Element, base: Option<&Element>) -> Vec<BindingProgram> {
+    let Some(binding) = &element.binding else { return Vec::new() };
+    let known = base.and_then(|base| base.binding.as_ref());
+    let same = |known: &Binding| known.strength == binding.strength && known.value_set == binding.value_set;
+    let mut found = Vec::new();
+    let mut add = |strength, value_set: &Option<String>| {
+        if let Some(value_set) = value_set.clone() {
+            found.push(BindingProgram { element: element.id.clone(), strength, value_set });
+        }
+    };
+    if binding.strength >= BindingStrength::Extensible && !known.is_some_and(same) {
+        add(binding.strength, &binding.value_set);
+    }
+    if known.is_none_or(|known| known.max_value_set != binding.max_value_set) {
+        add(BindingStrength::Required, &binding.max_value_set);
+    }
+    found
+}
+
+/// The profiles asked of a value's type. Those of extensions are their definitions, which every extension is checked by.
+fn type_profiles<'d>(element: &'d Element, base: Option<&Element>) -> Vec<(&'d str, Vec<String>)> {
+    let known = |code: &str, profiles: &[String]| {
+        base.is_some_and(|base| base.types.iter().any(|of| of.code == code && of.profiles == profiles))
+    };
+    let types = element.types.iter().filter(|of| !of.profiles.is_empty() && of.code != "Extension");
+    types.filter(|of| !known(&of.code, &of.profiles)).map(|of| (of.code.as_str(), of.profiles.clone())).collect()
+}
+
+pub(crate) fn capitalised(code: &str) -> String {
+    let mut chars = code.chars();
+    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+}
