@@ -2,9 +2,25 @@
 //!
 //! Three passes, none over the resources twice: keys and references (duplicates, orphans), the resources themselves
 //! (in batches, in parallel, results in their order), and, where anything is held, the references again for what
-//! depends on it. Memory holds one batch, one part's keys and 20 bytes a resource; what is held or orphaned besides.
+//! depends on it. Then the rules over several resources, and the sources' own counts against what came of them.
+//! Memory holds one batch, one part's keys, 20 bytes a resource, some 40 bytes for each fact that run-wide rules ask
+//! for, and some 100 for each row that a source counts; what is held or orphaned besides.
+//!
+//! | what you want to find | where |
+//! |---|---|
+//! | ids as numbers; orphans and holds | `ids`, `run_wide` |
+//! | the pass over the resources, and what it remembers | `stream`, `facts` |
+//! | rules over several resources of one run | `across` |
+//! | the source's own count against the output | `controls` |
+//! | records of composed persons, each as its source has it | `people` |
+//! | hazards that mapping met | `mapped` |
 
+mod across;
+mod controls;
+mod facts;
 mod ids;
+mod mapped;
+mod people;
 mod run_wide;
 mod stream;
 
@@ -20,7 +36,7 @@ use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageF
 
 use crate::compile::CompileError;
 use crate::program::Program;
-use crate::rules::{HazardSeverity, RuleSettings};
+use crate::rules::{HazardDoc, HazardSeverity, RuleSettings};
 
 /// The file of the honesty ledger in the stage's folder.
 pub const LEDGER_FILE: &str = "ledger.json";
@@ -69,8 +85,9 @@ pub enum ValidateError {
 
 /// Validates the linked set of a run.
 ///
-/// Reads `3-link` (and the issues of `2-map`, for what was refused), writes `issues.parquet`, `holds.parquet`,
-/// `ledger.json` and the manifest with the third ledger. The files do not depend on threads or batches.
+/// Reads `3-link`, of `2-map` the issues, rows, keys and the Patients of which persons were composed, of `1-extract`
+/// the sources' own counts; writes `issues.parquet`, `holds.parquet`, `controls.parquet`, `ledger.json` and the
+/// manifest with the third ledger and that of the controls. The files do not depend on threads or batches.
 pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedStage, ValidateError> {
     let program = Program::compile(input.definitions, &input.profiles)?;
     let link = ctx.run.input(Stage::Link)?;
@@ -82,21 +99,64 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let refused = run_wide::refused(ctx)?;
     let actions = Actions { given: &input.rules };
     let findings = run_wide::orphans(ctx, &link, &ids, &refused)?;
+    let people = people::People::read(&link)?;
+    let mut controls = controls::Controls::read(ctx)?;
+    let wanted = controls.join(ctx, &link, &ids, &people)?;
     let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new() };
     let settings = RuleSettings { as_of: input.as_of.clone(), test_range: input.test_range.clone() };
-    let stream = stream::Stream { ctx, program: &program, settings: &settings, actions: &actions, ids: &ids };
-    let streamed = stream.run(&link, &folder, &findings, &mut out)?;
+    let stream = stream::Stream {
+        ctx,
+        program: &program,
+        settings: &settings,
+        actions: &actions,
+        ids: &ids,
+        people: &people,
+        wanted: &wanted,
+    };
+    let mut streamed = stream.run(&link, &folder, &findings, &mut out)?;
+    streamed.facts.sort();
+
+    let of_mapping = mapped::tell(ctx, &people, &mut out)?;
+    let of_records = people::check_records(ctx, &people, &settings, &actions, &mut out)?;
+    let (across, mut counts) = across::find(&streamed.facts);
+    let holds_hazard = |doc: &HazardDoc| actions.of_hazard(doc.issue.code, doc.hazard) == RuleAction::Hold;
+    let own = of_records.holds.iter().filter_map(|(id, code)| Some((ids.number("Patient", *id)?, *code)));
+    let of_several = across.iter().filter(|a| holds_hazard(a.doc)).map(|a| (a.number, a.doc.issue.code));
+    let changed = controls.roots(&streamed.facts, holds_hazard);
+    for (number, code) in own.chain(of_several).chain(changed) {
+        streamed.roots.entry(number).or_insert_with(|| code.to_owned());
+    }
     let holds = run_wide::close(ctx, &link, &ids, streamed.roots, &findings.depend_on_refused)?;
+    run_wide::tell_across(&link, &ids, &across, &holds_hazard, &mut out)?;
     run_wide::tell_dependants(ctx, &link, &ids, &holds, &mut out)?;
+    let (of_controls, asked) = controls.tell(ctx, &folder, &ids, &streamed.facts, &holds, &mut out)?;
 
     let held = write_holds(&folder, &ids, &holds)?;
+    counts.extend(asked);
+    counts.extend(of_records.counts.into_iter().map(|(code, (n, failed))| (code, n, failed)));
+    counts.extend(of_mapping.into_iter().map(|(code, n)| (code, n, n)));
+    add_counts(&mut streamed.ledger, counts);
     write_ledger(&folder, &streamed.ledger)?;
     out.issues.finish()?;
+    manifest.ledgers.controls = of_controls;
     manifest.issues = out.counts;
     manifest.ledgers.resources = resource_ledger(&link, &streamed.n_resources, &held);
     manifest.resources = streamed.n_resources;
     ctx.stop.check()?;
     Ok(folder.finish(manifest)?)
+}
+
+/// Adds what the run-wide rules were asked and found to what the ledger says of the rules over one resource.
+fn add_counts(ledger: &mut crate::tally::HonestyLedger, counts: across::Counts) {
+    for (code, n, failed) in counts {
+        if let Some(line) = ledger.checked.iter_mut().find(|line| line.rule == code) {
+            line.n += n;
+            line.failed += failed;
+        } else {
+            ledger.checked.push(crate::tally::CheckedRule { rule: code.to_owned(), n, failed });
+        }
+    }
+    ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
 }
 
 /// What the project decided, with the defaults for the rest.

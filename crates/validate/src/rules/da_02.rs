@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn da_02_is_raised_for_what_a_wrong_encoding_leaves() {
         assert!(WORDS.is_sorted());
-        for text in ["Ren\u{fffd}e", "RenÃ©e", "ZoÃ«", "Â£5", "donâ€™t", "Åukasz\u{81}Å\u{81}", "M??ller", "S??N"]
+        for text in ["Ren\u{fffd}e", "RenÃ©e", "ZoÃ«", "Â£5", "donâ€™t", "Å\u{81}ukasz", "Brontã«", "M??ller", "S??N"]
         {
             assert_eq!(n("family", text), 1, "{text}");
             assert_eq!(n("text", text), 1, "{text}");

@@ -113,7 +113,7 @@ mod tests {
             ("91936006", Fault::CheckDigit),
             ("999000011000001000", Fault::CutBySpreadsheet),
             ("900000000000001000", Fault::CutBySpreadsheet),
-            ("754786011", Fault::NotAConcept),
+            ("754786014", Fault::NotAConcept),
         ] {
             assert_eq!(check(code), Err(fault), "{code}");
         }

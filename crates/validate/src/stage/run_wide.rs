@@ -7,9 +7,12 @@ use epr_run::records::{self, KeyRecord, RefRecord};
 use epr_run::{FinishedStage, RunError, StageContext};
 
 use super::Output;
+use super::across::Across;
+use super::facts::NONE;
 use super::ids::Ids;
 use crate::hash::FastMap;
 use crate::issues;
+use crate::rules::HazardDoc;
 
 /// The resources that a mapping policy or link refused, and the code that says why.
 pub(super) type Refused = BTreeMap<(String, ResourceId), String>;
@@ -124,6 +127,40 @@ fn edges(ctx: StageContext<'_>, link: &FinishedStage, ids: &Ids) -> Result<Vec<(
     Ok(edges)
 }
 
+/// Writes what the rules over several resources found, with the lineage of each resource.
+pub(super) fn tell_across(
+    link: &FinishedStage,
+    ids: &Ids,
+    found: &[Across],
+    holds: &impl Fn(&HazardDoc) -> bool,
+    out: &mut Output,
+) -> Result<(), RunError> {
+    let mut lineages: FastMap<u32, Option<KeyRecord>> = found.iter().map(|a| (a.number, None)).collect();
+    if lineages.is_empty() {
+        return Ok(());
+    }
+    for record in records::read::<KeyRecord>(link)? {
+        let record = record?;
+        if let Some(number) = ids.number(&record.resource_type, record.id)
+            && let Some(lineage) = lineages.get_mut(&number)
+        {
+            lineage.get_or_insert(record);
+        }
+    }
+    for across in found {
+        let action = if holds(across.doc) { Action::Held } else { Action::Kept };
+        let mut issue = Issue::new(across.doc.issue.code, across.doc.issue.severity, action, Stage::Validate);
+        if let Some(Some(key)) = lineages.get(&across.number) {
+            super::stream::set_lineage(&mut issue, key);
+        }
+        issue.fhir_path = Some(across.path.clone());
+        issue.shape = Some(across.detail.to_owned());
+        issue.patient_key = (across.patient != NONE).then(|| ids.at(across.patient).1);
+        out.push(&issue)?;
+    }
+    Ok(())
+}
+
 /// Writes one issue for each resource that is held only because of another, with its lineage and its patient.
 pub(super) fn tell_dependants(
     ctx: StageContext<'_>,
@@ -164,8 +201,8 @@ fn patients_of(
 ) -> Result<FastMap<u32, ResourceId>, RunError> {
     let mut patients: FastMap<u32, ResourceId> = FastMap::default();
     for_each_ref(ctx, link, |r| {
-        let is_subject =
-            r.path.split_once('.').is_some_and(|(_, element)| crate::check::PATIENT_ELEMENTS.contains(&element));
+        let is_subject = r.path == "Appointment.participant.actor"
+            || r.path.split_once('.').is_some_and(|(_, element)| crate::check::PATIENT_ELEMENTS.contains(&element));
         if r.to_type != "Patient" || !is_subject {
             return;
         }

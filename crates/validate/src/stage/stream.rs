@@ -11,7 +11,9 @@ use epr_run::records::KeyRecord;
 use epr_run::{FinishedStage, RunError, StageContext, StageFolder};
 use rayon::prelude::*;
 
+use super::facts::{Extracted, Facts, Wanted};
 use super::ids::Ids;
+use super::people::{self, People};
 use super::run_wide::RefFindings;
 use super::{Actions, Output, RuleAction, ValidateError};
 use crate::check::Checker;
@@ -32,6 +34,9 @@ pub(super) struct Stream<'a> {
     pub(super) settings: &'a RuleSettings,
     pub(super) actions: &'a Actions<'a>,
     pub(super) ids: &'a Ids,
+    pub(super) people: &'a People,
+    /// Resources that a source counts.
+    pub(super) wanted: &'a Wanted,
 }
 
 /// What the pass gives beside the issues that it writes.
@@ -40,6 +45,7 @@ pub(super) struct Streamed {
     /// Resources to hold for a rule of their own: number and rule.
     pub(super) roots: BTreeMap<u32, String>,
     pub(super) ledger: HonestyLedger,
+    pub(super) facts: Facts,
 }
 
 /// What one thread keeps from line to line.
@@ -58,6 +64,7 @@ struct Checked {
     id: Option<ResourceId>,
     patient: Option<ResourceId>,
     findings: Vec<Found>,
+    extracted: Extracted,
 }
 
 /// One finding, and what is to be done about it.
@@ -101,14 +108,19 @@ impl Stream<'_> {
         let scratch = folder.path().join(".keys");
         let keys = KeysByPart::split(link, &scratch)?;
         let workers: Vec<_> = (0..rayon::current_num_threads()).map(|_| Mutex::new(self.worker())).collect();
-        let mut streamed = Streamed { n_resources: BTreeMap::new(), roots: BTreeMap::new(), ledger: empty_ledger() };
+        let mut streamed = Streamed {
+            n_resources: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            ledger: empty_ledger(),
+            facts: Facts::default(),
+        };
         for resource_type in parts::resource_types(link) {
             let total = link.manifest().resources.get(&resource_type).copied();
             self.ctx.progress.begin(&resource_type, total, "resources");
             for (part, path) in parts::part_paths(link, &resource_type).into_iter().enumerate() {
                 let keys = keys.load(&resource_type, part as u32)?;
                 let place = Place { resource_type: &resource_type, path: &path, keys: &keys };
-                let n = self.part(&place, &workers, refs, out, &mut streamed.roots)?;
+                let n = self.part(&place, &workers, refs, out, &mut streamed)?;
                 *streamed.n_resources.entry(resource_type.clone()).or_default() += n;
             }
             self.ctx.progress.end();
@@ -137,7 +149,7 @@ impl Stream<'_> {
         workers: &[Mutex<Worker<'_>>],
         refs: &RefFindings,
         out: &mut Output,
-        roots: &mut BTreeMap<u32, String>,
+        streamed: &mut Streamed,
     ) -> Result<u64, ValidateError> {
         let mut reader = PartReader::open(place.path)?;
         let (mut line, mut n_lines) = (Vec::new(), 0);
@@ -153,7 +165,7 @@ impl Stream<'_> {
             read?;
             for one in checked {
                 n_lines += 1;
-                self.write(one, place, n_lines, refs, out, roots)?;
+                self.write(one, place, n_lines, refs, out, streamed)?;
             }
             self.ctx.progress.advance(batch.ends.len() as u64);
             std::mem::swap(&mut batch, &mut next);
@@ -172,7 +184,7 @@ impl Stream<'_> {
             let detail = format!("column {}: {}", fault.column, fault.what);
             let finding =
                 Finding { code: issues::VAL_SYNTAX, severity: Severity::Fatal, path: folder_type.to_owned(), detail };
-            return Checked { id, patient: None, findings: vec![self.found(finding)] };
+            return Checked { id, patient: None, findings: vec![self.found(finding)], extracted: Extracted::default() };
         }
         let checked = worker.checker.check(&worker.resource);
         let references = checked.facts.references.iter().filter(|r| r.to_id.parse::<ResourceId>().is_ok());
@@ -186,9 +198,15 @@ impl Stream<'_> {
                 detail: format!("expected a {folder_type}, found another type"),
             }));
         }
-        self.hazards(worker, folder_type, &mut findings);
         let id = |text: Option<String>| text.and_then(|t| t.parse().ok());
-        Checked { id: id(checked.facts.id), patient: id(checked.facts.patient_id), findings }
+        let own_id = id(checked.facts.id);
+        // Of a composed person each record is looked at, as its source has it.
+        if folder_type != "Patient" || !own_id.is_some_and(|id| self.people.is_composed(id)) {
+            self.hazards(worker, folder_type, &mut findings);
+        }
+        let extracted = Extracted::read(folder_type, worker.resource.root(), people::now(self.settings));
+        let patient = people::patient_of(id(checked.facts.patient_id), &extracted);
+        Checked { id: own_id, patient, findings, extracted }
     }
 
     fn hazards(&self, worker: &mut Worker<'_>, resource_type: &str, findings: &mut Vec<Found>) {
@@ -226,7 +244,7 @@ impl Stream<'_> {
         line: u64,
         refs: &RefFindings,
         out: &mut Output,
-        roots: &mut BTreeMap<u32, String>,
+        streamed: &mut Streamed,
     ) -> Result<(), ValidateError> {
         let number = checked.id.and_then(|id| self.ids.number(place.resource_type, id));
         let (Some(id), Some(number)) = (checked.id, number) else {
@@ -235,10 +253,12 @@ impl Stream<'_> {
         self.run_wide(number, place.resource_type, refs, &mut checked.findings);
         let first = place.keys.partition_point(|k| k.id < id);
         let key = place.keys.get(first).filter(|k| k.id == id);
+        let source = (place.resource_type, key.map(|k| k.table.as_str()));
+        streamed.facts.push(self.ids, self.wanted, (number, checked.patient), source, checked.extracted);
         for Found { finding, action } in checked.findings {
             let held = action == RuleAction::Hold;
             if held {
-                let rule = roots.entry(number).or_insert_with(|| finding.code.to_owned());
+                let rule = streamed.roots.entry(number).or_insert_with(|| finding.code.to_owned());
                 if finding.code < rule.as_str() {
                     finding.code.clone_into(rule);
                 }
