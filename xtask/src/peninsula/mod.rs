@@ -28,6 +28,8 @@ pub(crate) mod database;
 pub(crate) mod defects;
 pub(crate) mod dice;
 pub(crate) mod estate;
+#[cfg(test)]
+mod export_tests;
 pub(crate) mod hospices;
 pub(crate) mod ipm;
 pub(crate) mod json;
