@@ -217,7 +217,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 let mut best = None;
                 for coding in node.get("coding").into_iter().flat_map(Node::items) {
                     let Some((system, code)) = coded_pair(coding) else { continue };
-                    best = better(best, self.profile_answer(binding, system, code));
+                    best = Some(better(best, self.profile_answer(binding, system, code)));
                 }
                 best
             }
@@ -241,7 +241,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         for coding in codings {
             let Some(code) = coding.text("code") else { continue };
             let answer = self.answer(binding, Some(coding.text("system").unwrap_or_default()), code);
-            best = better(best, answer);
+            best = Some(better(best, answer));
         }
         match best {
             None => self.judge(binding, Answer::NotIn, || "no code"),
@@ -321,11 +321,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 }
 
 /// Of two answers for codes of one concept the one that counts: that it is in, else that it is not known.
-fn better(best: Option<Answer>, answer: Answer) -> Option<Answer> {
+fn better(best: Option<Answer>, answer: Answer) -> Answer {
     match (best, answer) {
-        (Some(Answer::In), _) | (_, Answer::In) => Some(Answer::In),
-        (Some(Answer::NotChecked(slot)), _) | (_, Answer::NotChecked(slot)) => Some(Answer::NotChecked(slot)),
-        _ => Some(Answer::NotIn),
+        (Some(Answer::In), _) | (_, Answer::In) => Answer::In,
+        (Some(Answer::NotChecked(slot)), _) | (_, Answer::NotChecked(slot)) => Answer::NotChecked(slot),
+        _ => Answer::NotIn,
     }
 }
 

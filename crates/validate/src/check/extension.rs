@@ -121,22 +121,21 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let (start, type_name) = self.resource_at;
         let steps = &self.steps[start..self.steps.len() - 1];
         let place = format!("{type_name}.{}", render_plain(steps));
-        let stands = match self.checker.terms.place(url, &place) {
-            Some(known) => known,
-            None => {
-                let around = self.around.last().copied();
-                let places = places(definitions, type_name, steps);
-                let stands = match may_stand(&structure.contexts, &places, around) {
-                    // HL7's definitions use HL7's own extensions in more places than these say.
-                    Stands::Wrong if url.starts_with(HL7) && DEFINITIONS.contains(&type_name) => Stands::Unknown,
-                    stands => stands,
-                };
-                // Inside another extension the answer depends on that one's URL, which the place does not tell.
-                if around.is_none() {
-                    self.checker.terms.keep_place(url, &place, stands);
-                }
-                stands
+        let stands = if let Some(known) = self.checker.terms.place(url, &place) {
+            known
+        } else {
+            let around = self.around.last().copied();
+            let places = places(definitions, type_name, steps);
+            let stands = match may_stand(&structure.contexts, &places, around) {
+                // HL7's definitions use HL7's own extensions in more places than these say.
+                Stands::Wrong if url.starts_with(HL7) && DEFINITIONS.contains(&type_name) => Stands::Unknown,
+                stands => stands,
+            };
+            // Inside another extension the answer depends on that one's URL, which the place does not tell.
+            if around.is_none() {
+                self.checker.terms.keep_place(url, &place, stands);
             }
+            stands
         };
         match stands {
             Stands::Unknown => self.not_checked(NotCheckedKey {

@@ -12,6 +12,15 @@ use crate::issues;
 use crate::profile::{ProfileProgram, RuleId, SliceRule, SlicingRule};
 use crate::tally::{BaseRule, NotCheckedKey};
 
+/// Where an item belongs.
+enum Belonging {
+    /// To the slice at this place.
+    To(usize),
+    ToNone,
+    /// It cannot be said.
+    Unknown,
+}
+
 /// What a path leads to in an item.
 enum Found<'r> {
     /// Values; none where nothing stands there.
@@ -32,11 +41,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         for instance in instances {
             self.stand_at(*instance);
             match self.slice_of(rule.id, &profile.structure.url, slicing, *instance, &mut unknown) {
-                Some(Some(found)) => {
+                Belonging::To(found) => {
                     members[found].push(*instance);
                     self.order(slicing, found, &mut last, has_open_item);
                 }
-                Some(None) => {
+                Belonging::ToNone => {
                     has_open_item = true;
                     self.checker.tally.count(BaseRule::Slicing, slicing.is_closed);
                     if slicing.is_closed {
@@ -46,7 +55,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                         });
                     }
                 }
-                None => {}
+                Belonging::Unknown => {}
             }
         }
         self.stand_at(Instance { main: None, companion: None, type_code: "", index: None, of_type: None });
@@ -91,7 +100,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         *last = found.max(*last);
     }
 
-    /// The slice of an item: the place of it, or that there is none; `None` where that cannot be said.
+    /// The slice of an item.
     fn slice_of(
         &mut self,
         element: &str,
@@ -99,7 +108,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         slicing: &SlicingRule,
         instance: Instance<'r>,
         unknown: &mut [bool],
-    ) -> Option<Option<usize>> {
+    ) -> Belonging {
         let mut found: Option<usize> = None;
         let mut open = None;
         for (at, slice) in slicing.slices.iter().enumerate() {
@@ -129,9 +138,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 value_set: None,
                 reason: format!("{url}: {reason}"),
             });
-            return None;
+            return Belonging::Unknown;
         }
-        Some(found.or_else(|| slicing.slices.iter().position(|slice| slice.name == "@default")))
+        let default = || slicing.slices.iter().position(|slice| slice.name == "@default");
+        found.or_else(default).map_or(Belonging::ToNone, Belonging::To)
     }
 
     fn belongs(&mut self, slice: &SliceRule, instance: Instance<'r>) -> Result<bool, String> {
