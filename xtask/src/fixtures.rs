@@ -1,13 +1,31 @@
 //! `cargo xtask fixtures`: a synthetic peninsula written to a folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::peninsula::model::Setting;
+use crate::peninsula::project::HEADER;
 use crate::peninsula::truth::Counts;
+
+/// What a peninsula consists of. What else lies in its folder (runs, state) is nobody's to take away.
+const WRITTEN: [&str; 13] = [
+    "epr.toml",
+    "rk9.sqlite",
+    "ref.sqlite",
+    "ref-ed",
+    "ra9.sqlite",
+    "ra9-cancer",
+    "rbz.sqlite",
+    "rh8",
+    "hosp1",
+    "hosp2",
+    "hosp3",
+    "nhs111",
+    "truth",
+];
 
 /// People between two lines of progress.
 const TOLD_EVERY: u64 = 50_000;
@@ -20,6 +38,7 @@ struct Wish {
 
 pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
     let wish = read(words)?;
+    clear(&wish.folder)?;
     let started = Instant::now();
     let counts = crate::peninsula::write(&wish.folder, &crate::root(), wish.setting, wish.is_clean, |n| {
         if n.is_multiple_of(TOLD_EVERY) {
@@ -52,6 +71,30 @@ fn read(words: &[&str]) -> Result<Wish> {
     Ok(Wish { setting: Setting { seed, n_people }, folder, is_clean })
 }
 
+/// Takes away a peninsula that was written here before: fewer people leave no file of more behind.
+fn clear(folder: &Path) -> Result<()> {
+    let project = folder.join("epr.toml");
+    match std::fs::read_to_string(&project) {
+        Ok(text) if !text.starts_with(HEADER) => {
+            bail!("fixtures: {} is another project's; nothing was written. Name another folder", project.display())
+        }
+        Ok(_) => {}
+        Err(_) if WRITTEN.iter().any(|name| folder.join(name).exists()) => {
+            bail!("fixtures: {} holds something else; nothing was written. Name another folder", folder.display())
+        }
+        Err(_) => return Ok(()),
+    }
+    for name in WRITTEN {
+        let path = folder.join(name);
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path)?;
+        } else if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn summary(wish: &Wish, counts: &Counts) -> String {
     use std::fmt::Write as _;
     let mut text = format!("{} people in {}\n", counts.people, wish.folder.display());
@@ -69,4 +112,38 @@ fn summary(wish: &Wish, counts: &Counts) -> String {
         line("planted", kind.code(), *n);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_cleared_of_a_peninsula_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().to_string_lossy().into_owned();
+        let words = |n: &'static str| ["--patients", n, "--out", &out].map(str::to_owned);
+        let go = |n| {
+            let words = words(n);
+            run(&words.each_ref().map(String::as_str))
+        };
+        go("120").unwrap();
+        std::fs::create_dir(folder.path().join("state")).unwrap();
+        let calls = |folder: &Path| std::fs::read_dir(folder.join("nhs111")).unwrap().count();
+        let before = calls(folder.path());
+        go("60").unwrap();
+        assert!(calls(folder.path()) < before);
+        assert!(folder.path().join("state").is_dir());
+        std::fs::write(folder.path().join("epr.toml"), "[project]\n").unwrap();
+        assert!(go("60").is_err());
+        assert!(folder.path().join("rk9.sqlite").exists());
+    }
+
+    #[test]
+    fn the_words_of_the_command_are_checked() {
+        assert!(run(&["--patients", "0"]).is_err());
+        assert!(run(&["--patients", "many"]).is_err());
+        assert!(run(&["--seed"]).is_err());
+        assert!(run(&["--sed", "1"]).is_err());
+    }
 }

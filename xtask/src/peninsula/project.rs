@@ -5,6 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 
+/// What the project file of every peninsula begins with.
+pub(crate) const HEADER: &str = "# A synthetic peninsula of ";
+
 /// Name, organisation, system, kind, where it lies, specification, and whether its NHS numbers need no status.
 const SOURCES: [(&str, &str, &str, &str, &str, &str, bool); 11] = [
     ("rk9_ipm", "RK9", "ipm", "odbc", "rk9.sqlite", "rk9/ipm.yaml", false),
@@ -45,7 +48,7 @@ fn text(folder: &Path, repository: &Path, seed: u64, n_people: u64) -> Result<St
     let to = way(&folder.canonicalize()?, &repository.canonicalize()?);
     let (sources, mappings) = (to.join("sources"), to.join("mappings"));
     let mut text = format!(
-        "# A synthetic peninsula of {n_people} people, written by `cargo xtask fixtures --seed {seed} --patients {n_people}`.\n\
+        "{HEADER}{n_people} people, written by `cargo xtask fixtures --seed {seed} --patients {n_people}`.\n\
          \n\
          [project]\n\
          namespace = \"6f1c7b4e-2f0a-4d35-9a0f-3a5a5d0f7c11\"\n\

@@ -153,7 +153,7 @@ pub(super) fn patient(clock: &Clock, key: &str, registration: &Registration) -> 
                 ("postalCode", some(&address.postcode)),
             ])]),
         ),
-        ("maritalStatus", national("PersonMaritalStatusEngland", &registration.marital.to_string())),
+        ("maritalStatus", marital_status(registration.marital)),
         (
             "generalPractitioner",
             list([object([
@@ -164,6 +164,14 @@ pub(super) fn patient(clock: &Clock, key: &str, registration: &Registration) -> 
         ),
         ("managingOrganization", organisation("RH8")),
     ])
+}
+
+/// UK Core takes `S` from HL7's code system and the others from the national one.
+fn marital_status(national_code: char) -> Json {
+    match national_code {
+        'S' => concept("http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", "S", None),
+        code => national("PersonMaritalStatusEngland", &code.to_string()),
+    }
 }
 
 fn nhs_number(registration: &Registration) -> Json {
@@ -250,18 +258,19 @@ fn category(substance: Option<Substance>) -> &'static str {
 
 pub(super) fn flag(view: &View<'_>, alert: &Alert) -> Json {
     let row = &alert.row;
-    let code = match alert.kind {
-        AlertKind::Mrsa => "infection-mrsa",
-        AlertKind::Violence => "violence",
-        AlertKind::Safeguarding => "safeguarding",
-        AlertKind::Dnacpr => "dnacpr",
-        AlertKind::Interpreter => "interpreter",
-        AlertKind::Deaf => "deaf",
+    // The two that SNOMED CT has no plain concept for are the peninsula's own.
+    let own = "https://fhir.peninsula.example/CodeSystem/alert";
+    let (system, code) = match alert.kind {
+        AlertKind::Mrsa => (SNOMED, "432415000"),
+        AlertKind::Violence => (own, "violence"),
+        AlertKind::Safeguarding => (own, "safeguarding"),
+        AlertKind::Dnacpr => (SNOMED, "450476008"),
+        AlertKind::Interpreter => (SNOMED, "315594003"),
+        AlertKind::Deaf => (SNOMED, "15188001"),
     };
-    let code = alert.planted_code.map_or_else(
-        || coding("https://fhir.peninsula.example/CodeSystem/alert", code, None),
-        |planted| coding(&format!("{LOCAL}.10.726582"), planted, None),
-    );
+    let code = alert
+        .planted_code
+        .map_or_else(|| coding(system, code, None), |planted| coding(&format!("{LOCAL}.10.726582"), planted, None));
     object([
         ("resourceType", text("Flag")),
         ("id", text(id(Role::Fact, row.number))),

@@ -247,3 +247,19 @@ fn one_seed_gives_the_same_bytes_of_every_file() {
     let (third, _) = written(8, 150, false);
     assert_ne!(one["truth/facts.csv"], files(third.path())["truth/facts.csv"]);
 }
+
+#[test]
+fn the_committed_peninsula_is_what_the_generator_writes() {
+    let committed = crate::root().join("fixtures/peninsula");
+    let (folder, _) = written(1, 500, false);
+    let (mut fresh, mut kept) = (files(folder.path()), files(&committed));
+    // Written to another place, the project file names the repository by its full path.
+    let (fresh_project, kept_project) = (fresh.remove("epr.toml").unwrap(), kept.remove("epr.toml").unwrap());
+    let root = crate::root().canonicalize().unwrap().to_string_lossy().into_owned();
+    let project = String::from_utf8(fresh_project).unwrap().replace(&root, "../..");
+    assert_eq!(project, String::from_utf8(kept_project).unwrap());
+    kept.retain(|name, _| !name.starts_with("runs/") && !name.starts_with("state/"));
+    assert_eq!(fresh.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>());
+    let differ: Vec<_> = fresh.iter().filter(|(name, bytes)| kept[*name] != **bytes).map(|(name, _)| name).collect();
+    assert!(differ.is_empty(), "written anew by `cargo xtask fixtures --out fixtures/peninsula`: {differ:?}");
+}
