@@ -47,6 +47,8 @@ pub struct LoadedPackage {
     pub sha256: String,
     /// Where its files came from, where that is known.
     pub origin: Option<String>,
+    /// Whether its definitions stand in only where no other package has them.
+    pub is_fallback: bool,
 }
 
 /// Whether a code belongs to a value set.
@@ -154,6 +156,16 @@ impl Definitions {
         packages: &[PackageId],
         sources: &[PackageSource],
     ) -> Result<Self, DefinitionsError> {
+        Self::load_all(cache, packages, sources, &[])
+    }
+
+    /// As [`Definitions::load_with`], and last of all definitions by path that count only where nothing else has their URL.
+    pub fn load_all(
+        cache: &PackageCache,
+        packages: &[PackageId],
+        sources: &[PackageSource],
+        fallbacks: &[PackageSource],
+    ) -> Result<Self, DefinitionsError> {
         let mut loaded = Self::default();
         for source in sources {
             let pack = Pack::of_source(source)?;
@@ -162,6 +174,13 @@ impl Definitions {
         for id in packages {
             let pack = Pack::of_package(cache, id)?;
             loaded.take(id.to_string(), Some(id.clone()), pack);
+        }
+        for source in fallbacks {
+            let pack = Pack::of_source(source)?;
+            loaded.take(source.path.display().to_string(), None, pack);
+            if let Some(package) = loaded.packages.last_mut() {
+                package.is_fallback = true;
+            }
         }
         loaded.make_snapshots();
         Ok(loaded)
@@ -198,6 +217,12 @@ impl Definitions {
     /// A structure by type name (`Patient`, `HumanName`) or canonical URL, with or without `|version`.
     pub fn structure(&self, url_or_type: &str) -> Option<&Structure> {
         self.structure_index(url_or_type).map(|at| self.structure_at(at))
+    }
+
+    /// Whether what answers to a canonical URL is a definition that stands in for one that is not loaded.
+    pub fn stands_in(&self, url: &str) -> bool {
+        let place = self.structure_index(url).and_then(|at| self.structures[at].place.as_ref());
+        place.is_some_and(|(pack, _)| self.packages[*pack].is_fallback)
     }
 
     fn structure_index(&self, url_or_type: &str) -> Option<usize> {
@@ -276,6 +301,7 @@ impl Definitions {
             package,
             sha256: pack.index.sha256.clone(),
             origin: pack.index.origin.clone(),
+            is_fallback: false,
         });
         self.packs.push(pack);
     }

@@ -18,7 +18,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub use install::{DEFAULT_REGISTRIES, Fallback, Installed, Progress, R4_CORE_FALLBACK, install};
+pub use install::{DEFAULT_REGISTRIES, Fallback, Installed, Progress, R4_CORE_FALLBACK, install, install_archive};
 pub use integrity::IntegrityRecord;
 pub use source::PackageSource;
 

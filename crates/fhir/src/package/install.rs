@@ -146,6 +146,53 @@ pub fn install<R: AsRef<str>>(
     Err(PackageError::NotFound { id: wanted.to_string(), tried: passed_over })
 }
 
+/// Installs a package from an archive on disk, or finds it in the cache and checks it; the archive itself says which it is.
+///
+/// `integrity` (`sha512-<base64>`), where given, must be that of the archive, and `wanted`, where given, must be what it is.
+/// After an error the cache is as it was.
+pub fn install_archive(
+    cache: &PackageCache,
+    path: &Path,
+    wanted: Option<&PackageId>,
+    integrity: Option<&str>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Installed, PackageError> {
+    let bytes = fs::read(path).map_err(PackageError::disk("read", path))?;
+    let download = Download { url: path.display().to_string(), bytes, integrity: None, shasum: None };
+    let id = match wanted {
+        Some(id) => id.clone(),
+        None => id_of(&download)?,
+    };
+    let expected = integrity
+        .map(|text| integrity::sha512_part(text).ok_or(PackageError::BadIntegrity { id: id.to_string() }))
+        .transpose()?;
+    check(&id, &download, expected)?;
+    let own = cache.own_folder();
+    fs::create_dir_all(&own).map_err(PackageError::disk("make the folder", &own))?;
+    let _lock = lock(&own.join(format!("{}#{}.lock", id.name, id.version)))?;
+    if cache.has(&id) {
+        return already_there(cache, &id, expected);
+    }
+    let record = unpack(cache, &id, None, &download, progress)?;
+    Ok(Installed { id, sha256: record.sha256.clone(), record: Some(record), was_there: false, passed_over: Vec::new() })
+}
+
+/// The package that an archive says it is.
+fn id_of(download: &Download) -> Result<PackageId, PackageError> {
+    let mut manifest = None;
+    archive::for_each_file(&download.bytes, |path, bytes| {
+        if path == "package/package.json" {
+            manifest = Some(bytes);
+        }
+        Ok(())
+    })
+    .map_err(|fault| fault.at(&download.url))?;
+    let manifest = manifest.ok_or_else(|| bad_archive(download, "it has no package/package.json".to_owned()))?;
+    let manifest = read_manifest(&manifest).map_err(|what| bad_archive(download, what))?;
+    let text = |member: &str| manifest.get(member).and_then(|value| value.as_str()).unwrap_or_default();
+    format!("{}@{}", text("name"), text("version")).parse()
+}
+
 fn already_there(cache: &PackageCache, wanted: &PackageId, expected: Option<&str>) -> Result<Installed, PackageError> {
     let verified = cache.verify(wanted)?;
     if let (Some(expected), Some(record)) = (expected, &verified.record)

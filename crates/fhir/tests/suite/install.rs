@@ -9,6 +9,7 @@ use std::thread;
 
 use epr_fhir::package::{
     Fallback, Installed, PackageCache, PackageError, PackageId, PackageSource, R4_CORE_FALLBACK, install,
+    install_archive,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -312,4 +313,20 @@ fn a_package_id_can_name_no_other_folder() {
         assert!(text.parse::<PackageId>().is_err(), "{text}");
     }
     assert_eq!("a#1".parse::<PackageId>().unwrap().to_string(), "a@1");
+}
+
+#[test]
+fn an_archive_on_disk_is_installed_as_what_it_says_it_is() {
+    let (root, cache) = cache();
+    let path = root.path().join("given.tgz");
+    fs::write(&path, good()).unwrap();
+    let wrong = install_archive(&cache, &path, None, Some(&integrity(b"another")), &mut |_| {});
+    assert!(matches!(wrong, Err(PackageError::Integrity { .. })), "{wrong:?}");
+    assert!(!cache.has(&id()));
+    let installed = install_archive(&cache, &path, None, Some(&integrity(&good())), &mut |_| {}).unwrap();
+    assert_eq!((&installed.id, installed.was_there), (&id(), false));
+    assert!(cache.has(&id()) && install_archive(&cache, &path, None, None, &mut |_| {}).unwrap().was_there);
+    let other: PackageId = "other.package@1.0.0".parse().unwrap();
+    let refused = install_archive(&cache, &path, Some(&other), None, &mut |_| {});
+    assert!(matches!(refused, Err(PackageError::BadArchive { .. })), "{refused:?}");
 }

@@ -99,3 +99,99 @@ fn differs(expected: &Element, found: &Element) -> Vec<&'static str> {
     check("content reference", expected.content_reference == found.content_reference);
     what
 }
+
+/// A profile of a type of R4, by its differential's elements.
+fn profile(name: &str, type_name: &str, elements: &str) -> PackageSource {
+    let json = format!(
+        r#"{{ "resourceType": "StructureDefinition", "url": "http://example.org/{name}", "name": "{name}",
+             "kind": "resource", "abstract": false, "type": "{type_name}", "derivation": "constraint",
+             "baseDefinition": "http://hl7.org/fhir/StructureDefinition/{type_name}",
+             "differential": {{ "element": [ {elements} ] }} }}"#
+    );
+    let file = format!("{name}.json");
+    PackageSource { path: file.clone().into(), sha256: String::new(), files: vec![(file, json.into_bytes())] }
+}
+
+const SLICED: &str = r#"
+    { "id": "Patient.identifier", "path": "Patient.identifier",
+      "slicing": { "discriminator": [ { "type": "value", "path": "system" } ], "rules": "open" } },
+    { "id": "Patient.identifier.period", "path": "Patient.identifier.period", "min": 1 },
+    { "id": "Patient.identifier:nhs", "path": "Patient.identifier", "sliceName": "nhs", "max": "1",
+      "slicing": { "discriminator": [ { "type": "value", "path": "use" } ], "rules": "open" } },
+    { "id": "Patient.identifier:nhs.value", "path": "Patient.identifier.value", "min": 1 },
+    { "id": "Patient.identifier:nhs/old", "path": "Patient.identifier", "sliceName": "nhs/old" },
+    { "id": "Patient.identifier:nhs/old.use", "path": "Patient.identifier.use", "fixedCode": "old" }"#;
+
+#[test]
+fn a_slice_holds_what_the_unsliced_element_asks_for_and_a_reslice_what_the_slice_does() {
+    let Some(definitions) = r4(&[profile("sliced", "Patient", SLICED)]) else { return };
+    let made = definitions.structure("http://example.org/sliced").unwrap();
+    let min = |id: &str| made.element_by_id(id).unwrap().min;
+    assert_eq!((min("Patient.identifier:nhs.period"), min("Patient.identifier:nhs.value")), (1, 1));
+    assert_eq!((min("Patient.identifier:nhs/old.period"), min("Patient.identifier:nhs/old.value")), (1, 1));
+    let names = |of: &str| made.slices(of).map(|slice| slice.id.clone()).collect::<Vec<_>>();
+    assert_eq!(names("Patient.identifier"), ["Patient.identifier:nhs"]);
+    assert_eq!(names("Patient.identifier:nhs"), ["Patient.identifier:nhs/old"]);
+    assert_eq!(made.slices("Patient.name").count(), 0);
+    let below: Vec<&str> = made.children_of_id("Patient.identifier:nhs/old").map(|e| e.name.as_str()).collect();
+    assert_eq!(below, ["id", "extension", "use", "type", "system", "value", "period", "assigner"]);
+    assert_eq!(made.element("Patient.identifier.value").unwrap().min, 0, "the unsliced one stays as it was");
+}
+
+#[test]
+fn one_type_of_a_choice_is_a_slice_whichever_way_it_is_written() {
+    let ways = [
+        r#"{ "id": "Observation.valueQuantity", "path": "Observation.valueQuantity", "min": 1 },
+           { "id": "Observation.valueQuantity.unit", "path": "Observation.valueQuantity.unit", "min": 1 }"#,
+        r#"{ "path": "Observation.valueQuantity", "sliceName": "valueQuantity", "min": 1 },
+           { "path": "Observation.valueQuantity.unit", "min": 1 }"#,
+        r#"{ "id": "Observation.value[x]:valueQuantity", "path": "Observation.value[x]", "sliceName": "valueQuantity", "min": 1 },
+           { "id": "Observation.value[x]:valueQuantity.unit", "path": "Observation.value[x].unit", "min": 1 }"#,
+    ];
+    for (i, way) in ways.iter().enumerate() {
+        let Some(definitions) = r4(&[profile("choice", "Observation", way)]) else { return };
+        let made = definitions.structure("http://example.org/choice").unwrap();
+        let slice = made.slices("Observation.value[x]").next().unwrap_or_else(|| panic!("way {i} makes no slice"));
+        assert_eq!((slice.path.as_str(), slice.min, slice.types.len()), ("Observation.value[x]", 1, 1), "way {i}");
+        assert_eq!(made.element_by_id("Observation.value[x]:valueQuantity.unit").unwrap().min, 1, "way {i}");
+    }
+}
+
+#[test]
+fn children_come_from_behind_a_content_reference() {
+    let elements = r#"{ "id": "Observation.component.referenceRange.low", "path": "Observation.component.referenceRange.low", "min": 1 }"#;
+    let Some(definitions) = r4(&[profile("ranges", "Observation", elements)]) else { return };
+    let made = definitions.structure("http://example.org/ranges").unwrap();
+    assert_eq!(made.element("Observation.component.referenceRange.low").unwrap().min, 1);
+    assert_eq!(made.element("Observation.referenceRange.low").unwrap().min, 0);
+}
+
+#[test]
+fn a_differential_that_does_not_fit_its_base_is_a_fault_and_no_snapshot() {
+    let wrong = [
+        (r#"{ "id": "Patient.nmae", "path": "Patient.nmae", "min": 1 }"#, "Patient has no element nmae"),
+        (
+            r#"{ "id": "Patient.name:official", "path": "Patient.name", "sliceName": "official" }"#,
+            "Patient.name has the slice official and nothing says what tells its slices apart",
+        ),
+    ];
+    for (elements, what) in wrong {
+        let Some(definitions) = r4(&[profile("wrong", "Patient", elements)]) else { return };
+        assert_eq!(definitions.snapshot_faults()[0].what, what);
+        assert!(definitions.structure("http://example.org/wrong").unwrap().elements.is_empty());
+    }
+}
+
+#[test]
+fn a_fallback_counts_only_where_nothing_else_has_its_url() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs/definitions");
+    let nowhere = epr_fhir::package::PackageCache::at(folder.join("no-cache"));
+    let loaded = PackageSource::open(&folder).unwrap();
+    let mut own = profile("own", "Patient", "");
+    own.files
+        .push(("Patient.json".to_owned(), std::fs::read(folder.join("StructureDefinition-Patient.json")).unwrap()));
+    let definitions = Definitions::load_all(&nowhere, &[], &[loaded], &[own]).unwrap();
+    assert!(definitions.stands_in("http://example.org/own"));
+    assert!(!definitions.stands_in("http://hl7.org/fhir/StructureDefinition/Patient"));
+    assert_eq!(definitions.packages().iter().filter(|package| package.is_fallback).count(), 1);
+}
