@@ -69,20 +69,45 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     Ok(())
 }
 
-/// Installs the FHIR R4 definitions where they are missing.
+/// Installs the FHIR R4 definitions where they are missing, and UK Core where its archive is at hand.
 pub(crate) fn ensure_r4(epr: &Path) -> Result<()> {
-    if r4_folder().is_dir() {
+    if !package_folder("hl7.fhir.r4.core#4.0.1").is_dir() {
+        println!("installing the FHIR R4 definitions");
+        let status = Command::new(epr).args(["packages", "install", "hl7.fhir.r4.core@4.0.1"]).status()?;
+        anyhow::ensure!(status.success(), "could not install the FHIR R4 definitions");
+    }
+    ensure_uk_core(epr)
+}
+
+/// SHA-256 of the archive of UK Core 2.0.1 that the profiles were tested with.
+const UK_CORE_SHA256: &str = "b5499cfb830a0e6fff53b57eb0c46eecc7d3a007adc104ae7a5a1574774c754e";
+
+/// No registry has UK Core: without its archive the project's own profiles stand in.
+fn ensure_uk_core(epr: &Path) -> Result<()> {
+    if package_folder("fhir.r4.ukcore.stu2#2.0.1").is_dir() {
         return Ok(());
     }
-    println!("installing the FHIR R4 definitions");
-    let status = Command::new(epr).args(["packages", "install", "hl7.fhir.r4.core@4.0.1"]).status()?;
-    anyhow::ensure!(status.success(), "could not install the FHIR R4 definitions");
+    let archive = crate::shared_data().map(|data| data.join("fhir-packages/fhir.r4.ukcore.stu2-2.0.1.tgz"));
+    let Some(archive) = archive.filter(|archive| archive.is_file()) else {
+        println!("UK Core 2.0.1 is not at hand: the project's own profiles (mappings/profiles) stand in for it");
+        return Ok(());
+    };
+    let output = Command::new("sha256sum").arg(&archive).output().context("could not run sha256sum")?;
+    let found = String::from_utf8_lossy(&output.stdout);
+    anyhow::ensure!(
+        found.starts_with(UK_CORE_SHA256),
+        "{} is not the archive of UK Core 2.0.1 that is known; nothing was installed",
+        archive.display()
+    );
+    println!("installing UK Core 2.0.1");
+    let status = Command::new(epr).args(["packages", "install"]).arg(&archive).status()?;
+    anyhow::ensure!(status.success(), "could not install UK Core");
     Ok(())
 }
 
-fn r4_folder() -> PathBuf {
+fn package_folder(name: &str) -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    home.join(".fhir/packages/hl7.fhir.r4.core#4.0.1/package")
+    home.join(".fhir/packages").join(name).join("package")
 }
 
 fn apt(args: &[&str]) -> Result<()> {
