@@ -49,6 +49,10 @@ pub enum ExtractError {
     ColumnMissing { name: String, table: String, column: String, there: String, spec: String },
     #[error("source {name}, table {table}: no file matches `{pattern}` in {path}; correct `path` in the project file")]
     NoFiles { name: String, table: String, pattern: String, path: PathBuf },
+    #[error(
+        "source {name}, table {table}: none of {n_files} files in {path} holds a resource of type {resource_type}; declare the table `optional: true` if there may be none"
+    )]
+    NoResources { name: String, table: String, resource_type: String, n_files: usize, path: PathBuf },
     #[error("could not {action} {path}; nothing of this run was staged")]
     Io {
         action: &'static str,
@@ -76,6 +80,7 @@ impl ExtractError {
             | Self::DatabaseMissing { .. }
             | Self::Unreachable { .. }
             | Self::NoFiles { .. }
+            | Self::NoResources { .. }
             | Self::FileChanged { .. }
             | Self::Io { .. } => true,
             Self::Run(error) => !matches!(error, RunError::Signed { .. } | RunError::StageMissing { .. }),

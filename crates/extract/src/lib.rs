@@ -1,6 +1,7 @@
 //! Stage 1: legacy sources to staged tables.
 //!
-//! In: source specs (`sources/<ods>/<system>.yaml`) and what they describe: a database over ODBC, XML files, CSV files.
+//! In: source specs (`sources/<ods>/<system>.yaml`) and what they describe: a database over ODBC, XML, CSV and fixed-width files,
+//! workbooks, FHIR exports.
 //! Out: `1-extract/`: one Parquet table a source table, with the issues found on the way and a manifest.
 //! Never here: what a row means. Nothing is mapped, joined or filtered but by the SQL that the spec itself gives;
 //! and no value is lost: what does not fit its column is kept aside, with an issue.
@@ -15,6 +16,9 @@
 //! | CSV: wholeness, ragged rows | [`delimited`] |
 //! | what a source itself counts, whatever a mapping makes of it | [`controls`] |
 //! | text to typed values, strictly | [`convert`] |
+//! | workbooks: xlsx, xls, xlsb, ods | [`sheet`] |
+//! | fixed-width files | [`fixed`] |
+//! | FHIR exports | [`fhir`] |
 //! | bytes to text | [`decode`] |
 //! | files read twice and never held whole | [`stream`] |
 //! | rows to Parquet; what did not fit; large cells | [`staging`], [`aside`], [`blobs`] |
@@ -29,7 +33,9 @@ pub mod convert;
 pub mod decode;
 pub mod delimited;
 pub mod error;
+pub mod fhir;
 pub mod files;
+pub mod fixed;
 pub mod issues;
 pub mod odbc;
 pub mod sheet;

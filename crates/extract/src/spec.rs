@@ -222,6 +222,8 @@ pub struct FixedTable {
     pub record: Option<String>,
     /// What the lines of the other tables of the same files begin with.
     pub others: Vec<String>,
+    /// The first table of its files tells of lines that belong to none.
+    pub tells_unknown: bool,
     /// What lines that are no record begin with: headers, comments.
     pub skip: Vec<String>,
     pub trailer: Option<Trailer>,

@@ -8,9 +8,9 @@ use epr_run::whole_file::{self, Access};
 use epr_run::{FinishedStage, Manifest, StageContext};
 
 use crate::source::{ExtractInput, Source};
-use crate::spec::{self, From, SpecFaults, SystemSpec};
+use crate::spec::{self, FhirTable, From, SpecFaults, SystemSpec, TableSpec};
 use crate::staging::Outlet;
-use crate::{ExtractError, controls, delimited, odbc, sheet, xml};
+use crate::{ExtractError, controls, delimited, fhir, fixed, odbc, sheet, xml};
 
 /// Reads all sources and writes `1-extract`: the staged tables, `issues.parquet`, blobs and the manifest.
 ///
@@ -28,16 +28,21 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
             _ => None,
         };
         outlet.begin_count(source, &spec.controls, &as_of)?;
+        let mut n_fhir = 0;
         for table in &spec.tables {
             ctx.stop.check()?;
             let staged = match &table.from {
+                // One reading of the files gives all tables, where the first of them stands.
+                From::Fhir(_) if n_fhir == 0 => {
+                    let tables = fhir_tables(spec);
+                    n_fhir = tables.len();
+                    fhir::stage_tables(&ctx, &outlet, source, &tables)?
+                }
+                From::Fhir(_) => Vec::new(),
                 From::Xml(xml) => xml::stage_table(&ctx, &outlet, source, table, xml)?,
                 From::Csv(csv) => delimited::stage_table(&ctx, &outlet, source, table, csv)?,
                 From::Sheet(sheet) => sheet::stage_table(&ctx, &outlet, source, table, sheet)?,
-                From::Fixed(_) | From::Fhir(_) => {
-                    let reason = format!("a source of kind {} cannot be read yet", source.kind.as_str());
-                    return Err(ExtractError::Project { name: source.name.clone(), reason });
-                }
+                From::Fixed(fixed) => fixed::stage_table(&ctx, &outlet, source, table, fixed)?,
                 From::Database(query) => {
                     let database = database.as_ref().expect("a table of a database stands in a source of a database");
                     vec![database.stage_table(&ctx, &outlet, table, query, input.batch_rows)?]
@@ -55,11 +60,18 @@ pub fn run(ctx: StageContext<'_>, input: &ExtractInput) -> Result<FinishedStage,
     Ok(stage.finish(manifest)?)
 }
 
+fn fhir_tables(spec: &SystemSpec) -> Vec<(&TableSpec, &FhirTable)> {
+    let tables = spec.tables.iter().filter_map(|table| match &table.from {
+        From::Fhir(fhir) => Some((table, fhir)),
+        _ => None,
+    });
+    tables.collect()
+}
+
 /// The schema of a source: what `epr extract --schema` writes beside the spec. No row is read.
 ///
 /// A database is asked for its columns; what is read from XML, workbooks, fixed-width files and FHIR follows from the
-/// spec alone; CSV too, where the spec lists columns (else
-/// the header lines are read).
+/// spec alone; CSV too, where the spec lists columns (else the header lines are read).
 pub fn schema(source: &Source) -> Result<SystemSchema, ExtractError> {
     let spec = parse_spec(source)?;
     let database = match source.kind {

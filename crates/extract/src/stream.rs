@@ -188,6 +188,10 @@ impl<R: BufRead> Rationed<R> {
         Self { inner, allowed, left: allowed }
     }
 
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
     pub fn renew(&mut self) {
         self.left = self.allowed;
     }

@@ -136,6 +136,8 @@ impl<'t> Reader<'t> {
         let mut kinds = self.kinds(node);
         let mut classes = self.classes(node);
         let trim = self.choice(node, "trim", &[("none", Trim::None), ("right", Trim::Right), ("both", Trim::Both)]);
+        // What fills a column of fixed width is padding.
+        let trim = if self.kind == SourceKind::Fixed && node.get("trim").is_none() { Trim::Right } else { trim };
         let watermark = self.text_of(node, "watermark").map(str::to_owned);
         let from = match self.kind {
             SourceKind::Odbc => self.database(name, node)?,

@@ -28,6 +28,7 @@ impl<'t> Reader<'t> {
             length,
             record,
             others: Vec::new(),
+            tells_unknown: true,
             skip,
             trailer,
             columns,
@@ -123,8 +124,11 @@ pub(super) fn acquaint(tables: &mut [TableSpec]) {
             _ => None,
         })
         .collect();
+    let mut told = Vec::new();
     for table in tables {
         if let From::Fixed(fixed) = &mut table.from {
+            fixed.tells_unknown = !told.contains(&fixed.files);
+            told.push(fixed.files.clone());
             let same = records.iter().filter(|(files, record)| *files == fixed.files && *record != fixed.record);
             fixed.others = same.filter_map(|(_, record)| record.clone()).collect();
         }
