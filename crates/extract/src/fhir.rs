@@ -110,7 +110,7 @@ impl<'o, 's> Export<'o, 's> {
             let place = format!("{name} {place}");
             if let Err(fault) = resource.parse_json_into(bytes) {
                 let shape = format!("not JSON at byte {} of {}: {}", fault.offset, bytes.len(), fault.what);
-                return self.tables[first].sink.outside(issues::FHIR_MALFORMED, &place, bytes, shape);
+                return self.tables[first].sink.outside(issues::FHIR_MALFORMED, &place, bytes, &shape);
             }
             self.document(resource.root(), &place, &takes, &mut untaken)
         })?;
@@ -161,15 +161,13 @@ impl<'o, 's> Export<'o, 's> {
                 return Ok(());
             }
             let shape = format!("{} bytes without a resourceType", node.raw().len());
-            return self.tables[takes[0]].sink.outside(issues::FHIR_MALFORMED, place, node.raw(), shape);
+            return self.tables[takes[0]].sink.outside(issues::FHIR_MALFORMED, place, node.raw(), &shape);
         };
-        match takes.iter().find(|i| self.tables[**i].fhir.resource_type == resource_type) {
-            Some(i) => self.tables[*i].row(node, place),
-            None => {
-                *untaken.n_by_type.entry(shown_type(resource_type)).or_default() += 1;
-                Ok(())
-            }
+        if let Some(i) = takes.iter().find(|i| self.tables[**i].fhir.resource_type == resource_type) {
+            return self.tables[*i].row(node, place);
         }
+        *untaken.n_by_type.entry(shown_type(resource_type)).or_default() += 1;
+        Ok(())
     }
 
     fn finish(self, found: &[PathBuf]) -> Result<Vec<StagedTable>, ExtractError> {
@@ -500,7 +498,7 @@ mod tests {
 
         #[test]
         fn lines_come_back_byte_for_byte(values in proptest::collection::vec("[a-z \\\\u0-9.]{0,8}", 0..6)) {
-            let text: String = values.iter().map(|v| format!("{{\"v\":{v:?}}}\n")).collect();
+            let text = values.iter().fold(String::new(), |text, v| text + &format!("{{\"v\":{v:?}}}\n"));
             let (read, _) = documents(text.as_bytes(), true).unwrap();
             let back: String = read.into_iter().map(|(_, line)| line + "\n").collect();
             prop_assert_eq!(back, text);

@@ -113,7 +113,7 @@ fn put_line(
         Some(text) => text,
         None if fixed.tells_unknown => {
             let shape = format!("{} bytes", line.bytes.len());
-            return sink.outside(issues::FIXED_UNDECODABLE, &place(), line.bytes, shape);
+            return sink.outside(issues::FIXED_UNDECODABLE, &place(), line.bytes, &shape);
         }
         None => return Ok(()),
     };
@@ -121,14 +121,14 @@ fn put_line(
         LineKind::Own => {}
         LineKind::Unknown if fixed.tells_unknown => {
             let shape = format!("{} characters", text.chars().count());
-            return sink.outside(issues::FIXED_UNKNOWN, &place(), line.bytes, shape);
+            return sink.outside(issues::FIXED_UNKNOWN, &place(), line.bytes, &shape);
         }
         _ => return Ok(()),
     }
     let n_characters = text.chars().count();
     if let Some(length) = fixed.length.filter(|length| *length != n_characters) {
         let shape = format!("{n_characters} characters where the record has {length}");
-        return sink.outside(issues::FIXED_LENGTH, &place(), line.bytes, shape);
+        return sink.outside(issues::FIXED_LENGTH, &place(), line.bytes, &shape);
     }
     sink.at(place());
     for (i, column) in fixed.columns.iter().enumerate() {
@@ -182,9 +182,9 @@ fn characters(text: &str, place: Place) -> &str {
 /// Counts what a trailer counts.
 #[derive(Debug, Default)]
 struct Whole {
-    n_records: u64,
-    n_lines: u64,
-    n_trailers: u64,
+    records: u64,
+    lines: u64,
+    trailers: u64,
 }
 
 impl Whole {
@@ -193,11 +193,11 @@ impl Whole {
             return Err(format!("line {n}: a NUL byte"));
         }
         let kind = line.text.as_ref().map_or(LineKind::Unknown, |text| what_is(text, fixed));
-        self.n_lines += u64::from(!matches!(&line.text, Some(text) if text.is_empty() || text == "\u{1a}"));
+        self.lines += u64::from(!matches!(&line.text, Some(text) if text.is_empty() || text == "\u{1a}"));
         match (kind, &fixed.trailer) {
             (LineKind::Skipped, _) => Ok(()),
             (LineKind::Trailer, Some(trailer)) => {
-                let is = if trailer.counts == Counted::Records { self.n_records } else { self.n_lines };
+                let is = if trailer.counts == Counted::Records { self.records } else { self.lines };
                 if let Some(place) = trailer.count {
                     let text = line.text.as_deref().unwrap_or_default();
                     let said: Option<u64> = characters(text, place).trim().parse().ok();
@@ -206,18 +206,18 @@ impl Whole {
                         return Err(format!("line {n}: the trailer counts {said}, and there are {is}"));
                     }
                 }
-                *self = Self { n_records: 0, n_lines: 0, n_trailers: self.n_trailers + 1 };
+                *self = Self { records: 0, lines: 0, trailers: self.trailers + 1 };
                 Ok(())
             }
             _ => {
-                self.n_records += 1;
+                self.records += 1;
                 Ok(())
             }
         }
     }
 
     fn end(&self, fixed: &FixedTable) -> Result<(), String> {
-        if fixed.trailer.is_some() && (self.n_trailers == 0 || self.n_records > 0) {
+        if fixed.trailer.is_some() && (self.trailers == 0 || self.records > 0) {
             return Err("the trailer is missing: the file breaks off".to_owned());
         }
         Ok(())
@@ -308,7 +308,7 @@ mod tests {
         match read.and_then(|()| whole.end(fixed).map_err(Broken::Refused)) {
             Ok(()) => Ok(()),
             Err(Broken::Refused(reason)) => Err(reason),
-            Err(_) => panic!("bytes in memory can be read"),
+            Err(Broken::Io(_) | Broken::Taken(_)) => panic!("bytes in memory can be read"),
         }
     }
 

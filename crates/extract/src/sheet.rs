@@ -163,7 +163,7 @@ impl Table<'_, '_> {
         let mut refused = None;
         let read = book.each_row(info, &mut |row| {
             if refused.is_none() {
-                refused = self.row(&mut reading, row)?.err();
+                refused = self.row(&mut reading, &row)?.err();
             }
             Ok(())
         });
@@ -183,9 +183,9 @@ impl Table<'_, '_> {
     }
 
     /// Takes the next row that holds something. The inner error says why the sheet is refused.
-    fn row(&mut self, reading: &mut Reading<'_>, row: SheetRow) -> Result<Result<(), String>, ExtractError> {
+    fn row(&mut self, reading: &mut Reading<'_>, row: &SheetRow) -> Result<Result<(), String>, ExtractError> {
         if reading.columns.is_none() {
-            match reading.search.row(&row) {
+            match reading.search.row(row) {
                 None => return Ok(Ok(())),
                 Some(Err(reason)) => return Ok(Err(reason)),
                 Some(Ok(columns)) => {
@@ -199,7 +199,7 @@ impl Table<'_, '_> {
             }
         }
         let columns = reading.columns.take().expect("set above");
-        let put = self.data(reading, &columns, &row);
+        let put = self.data(reading, &columns, row);
         reading.columns = Some(columns);
         put.map(Ok)
     }

@@ -261,7 +261,7 @@ impl<'o, 's> Sink<'o, 's> {
     }
 
     /// Keeps something that is in no row aside, with an issue; `place` stands for the column.
-    pub fn outside(&mut self, code: &str, place: &str, value: &[u8], shape: String) -> Result<(), ExtractError> {
+    pub fn outside(&mut self, code: &str, place: &str, value: &[u8], shape: &str) -> Result<(), ExtractError> {
         let blob = if value.len() > LARGEST_CELL_BYTES { Some(self.outlet.blobs.keep(value)?) } else { None };
         let shape = Some(format!("{place}: {shape}"));
         self.outlet.raise(self.source, &self.table, (code, Action::Omitted), None, None, shape)?;

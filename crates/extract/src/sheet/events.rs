@@ -28,7 +28,7 @@ impl<R: BufRead> Events<R> {
     }
 
     /// The next event, `None` at the end. The error says why the document is refused and holds nothing of it.
-    pub fn next(&mut self) -> Result<Option<Event<'_>>, String> {
+    pub fn event(&mut self) -> Result<Option<Event<'_>>, String> {
         if self.buffer.capacity() > CHUNK_BYTES {
             self.buffer = Vec::new();
         }
@@ -59,7 +59,7 @@ impl<R: BufRead> Events<R> {
     pub fn skip(&mut self) -> Result<(), String> {
         let depth = self.depth;
         while self.depth >= depth {
-            self.next()?.ok_or("an XML part breaks off")?;
+            self.event()?.ok_or("an XML part breaks off")?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Ods {
     pub fn open(mut package: Package) -> Result<Self, String> {
         if package.has("META-INF/manifest.xml") {
             let mut events = Events::new(package.small_text("META-INF/manifest.xml")?);
-            while let Some(event) = events.next()? {
+            while let Some(event) = events.event()? {
                 if matches!(&event, Event::Start(start) if start.local_name().as_ref() == "encryption-data") {
                     return Err("protected by a password".to_owned());
                 }
@@ -51,7 +51,7 @@ impl Ods {
 fn sheets(package: &mut Package) -> Result<Vec<SheetInfo>, String> {
     let mut events = Events::new(package.text("content.xml")?);
     let (mut sheets, mut hidden_styles, mut style) = (Vec::new(), BTreeSet::new(), None);
-    while let Some(event) = events.next()? {
+    while let Some(event) = events.event()? {
         let Event::Start(start) = event else { continue };
         match start.local_name().as_ref() {
             "style" => style = attribute(&start, "name")?,
@@ -80,7 +80,7 @@ fn sheets(package: &mut Package) -> Result<Vec<SheetInfo>, String> {
 pub fn each_row<R: BufRead>(events: &mut Events<R>, number: usize, take: &mut TakeRow<'_>) -> Result<Seen, Broken> {
     let mut n_tables = 0;
     loop {
-        let Some(event) = events.next()? else { return Err("a sheet that is gone".into()) };
+        let Some(event) = events.event()? else { return Err("a sheet that is gone".into()) };
         let Event::Start(start) = event else { continue };
         match start.local_name().as_ref() {
             "table" => {
@@ -110,7 +110,7 @@ impl<R: BufRead> Table<'_, R> {
         // Groups and header rows only hold rows and columns.
         let mut depth = 1;
         loop {
-            let start = match self.events.next()?.ok_or("a sheet breaks off")? {
+            let start = match self.events.event()?.ok_or("a sheet breaks off")? {
                 Event::Start(start) => start,
                 Event::End(_) => {
                     depth -= 1;
@@ -175,7 +175,7 @@ impl<R: BufRead> Table<'_, R> {
     fn cells(&mut self) -> Result<Vec<(u32, SheetCell)>, String> {
         let (mut cells, mut column) = (Vec::new(), 0_u32);
         loop {
-            let start = match self.events.next()?.ok_or("a sheet breaks off")? {
+            let start = match self.events.event()?.ok_or("a sheet breaks off")? {
                 Event::Start(start) => start,
                 Event::End(_) => return Ok(cells),
                 _ => continue,
@@ -286,7 +286,7 @@ fn time(text: &str) -> Option<Moment> {
 fn content<R: BufRead>(events: &mut Events<R>) -> Result<String, String> {
     let (mut out, mut depth, mut n_paragraphs, mut in_paragraph) = (String::new(), 1, 0, 0);
     loop {
-        let event = events.next()?.ok_or("a sheet breaks off")?;
+        let event = events.event()?.ok_or("a sheet breaks off")?;
         match &event {
             Event::Start(start) => match start.local_name().as_ref() {
                 "p" | "h" => {
@@ -362,7 +362,9 @@ mod tests {
 
     use super::*;
 
-    fn rows(table: &str) -> Result<Vec<(u32, Vec<(u32, SheetCell)>)>, String> {
+    type Rows = Vec<(u32, Vec<(u32, SheetCell)>)>;
+
+    fn rows(table: &str) -> Result<Rows, String> {
         let mut rows = Vec::new();
         let text = format!("<d><b><table name='x'>{table}</table></b></d>");
         let read = each_row(&mut Events::new(text.as_bytes()), 1, &mut |row| {

@@ -139,13 +139,17 @@ pub fn shown(value: f64) -> String {
             let point = if rest.is_empty() { "" } else { "." };
             format!("{sign}{first}{point}{rest}E{exponent:+}")
         }
-        _ if exponent < 0 => format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize)),
-        _ if n <= exponent + 1 => format!("{sign}{digits}{}", "0".repeat((exponent + 1 - n) as usize)),
+        _ if exponent < 0 => format!("{sign}0.{}{digits}", zeros(-exponent - 1)),
+        _ if n <= exponent + 1 => format!("{sign}{digits}{}", zeros(exponent + 1 - n)),
         _ => {
-            let (whole, fraction) = digits.split_at((exponent + 1) as usize);
+            let (whole, fraction) = digits.split_at((exponent + 1).unsigned_abs() as usize);
             format!("{sign}{whole}.{fraction}")
         }
     }
+}
+
+fn zeros(n: i32) -> String {
+    "0".repeat(n.unsigned_abs() as usize)
 }
 
 #[cfg(test)]
@@ -167,9 +171,9 @@ mod tests {
             (60.5, false, "impossible"),
             (61.0, false, "1900-03-01"),
             (18334.0, false, "1950-03-12"),
-            (45658.604_166_666_664, false, "2025-01-01T14:30:00"),
-            (45658.999_999_999_9, false, "2025-01-02"),
-            (45658.000_000_115_74, false, "2025-01-01T00:00:00.010"),
+            (45_658.604_166_666_664, false, "2025-01-01T14:30:00"),
+            (45_658.999_999_999_9, false, "2025-01-02"),
+            (45_658.000_000_115_74, false, "2025-01-01T00:00:00.010"),
             (0.0, false, "00:00:00"),
             (0.395_833_333_333_333, false, "09:30:00"),
             (2_958_465.0, false, "9999-12-31"),

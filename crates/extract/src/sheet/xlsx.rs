@@ -92,7 +92,7 @@ impl Xlsx {
         let mut seen = Seen::default();
         let mut row_number = 0;
         loop {
-            let Some(event) = events.next()? else { return Ok(seen) };
+            let Some(event) = events.event()? else { return Ok(seen) };
             let quick_xml::events::Event::Start(start) = event else { continue };
             match start.local_name().as_ref() {
                 "col" => hidden_columns(&start, &mut seen)?,
@@ -159,7 +159,7 @@ impl<R: std::io::BufRead> RowReader<'_, R> {
         let mut cells = Vec::new();
         let mut next_column = 0;
         loop {
-            let start = match self.events.next()?.ok_or("a sheet breaks off")? {
+            let start = match self.events.event()?.ok_or("a sheet breaks off")? {
                 quick_xml::events::Event::Start(start) if start.local_name().as_ref() == "c" => start,
                 quick_xml::events::Event::Start(_) => {
                     self.events.skip()?;
@@ -195,7 +195,7 @@ impl<R: std::io::BufRead> RowReader<'_, R> {
     fn cell(&mut self, kind: Option<&str>, format: Format) -> Result<Option<SheetCell>, String> {
         let (mut value, mut has_value, mut has_formula) = (String::new(), false, false);
         loop {
-            let element = match self.events.next()?.ok_or("a sheet breaks off")? {
+            let element = match self.events.event()?.ok_or("a sheet breaks off")? {
                 quick_xml::events::Event::Start(start) => start.local_name().as_ref().to_owned(),
                 quick_xml::events::Event::End(_) => break,
                 _ => continue,
@@ -277,7 +277,7 @@ pub fn iso_cell(value: &str) -> SheetCell {
 fn element_text<R: std::io::BufRead>(events: &mut Events<R>, into: &mut String) -> Result<(), String> {
     let mut depth = 1;
     loop {
-        let event = events.next()?.ok_or("a part breaks off")?;
+        let event = events.event()?.ok_or("a part breaks off")?;
         match &event {
             quick_xml::events::Event::Start(_) => depth += 1,
             quick_xml::events::Event::End(_) => depth -= 1,
@@ -298,7 +298,7 @@ fn rich_text<R: std::io::BufRead>(events: &mut Events<R>, into: &mut String) -> 
     let mut depth = 1;
     let mut raw = String::new();
     loop {
-        let element = match events.next()?.ok_or("a part breaks off")? {
+        let element = match events.event()?.ok_or("a part breaks off")? {
             quick_xml::events::Event::Start(start) => start.local_name().as_ref().to_owned(),
             quick_xml::events::Event::End(_) => {
                 depth -= 1;
@@ -349,7 +349,7 @@ pub fn related(package: &mut Package, rels: &str, folder: &str) -> Result<Vec<Re
     }
     let mut events = Events::new(package.small_text(rels)?);
     let mut relations = Vec::new();
-    while let Some(event) = events.next()? {
+    while let Some(event) = events.event()? {
         let quick_xml::events::Event::Start(start) = event else { continue };
         if start.local_name().as_ref() != "Relationship" {
             continue;
@@ -385,7 +385,7 @@ type Listed = (String, bool, String);
 fn sheets(package: &mut Package, workbook: &str) -> Result<(Vec<Listed>, bool), String> {
     let mut events = Events::new(package.small_text(workbook)?);
     let (mut sheets, mut is_1904) = (Vec::new(), false);
-    while let Some(event) = events.next()? {
+    while let Some(event) = events.event()? {
         let quick_xml::events::Event::Start(start) = event else { continue };
         match start.local_name().as_ref() {
             "workbookPr" => is_1904 = is_true(attribute(&start, "date1904")?.as_deref()),
@@ -404,7 +404,7 @@ fn sheets(package: &mut Package, workbook: &str) -> Result<(Vec<Listed>, bool), 
 fn shared_texts(package: &mut Package, part: &str) -> Result<Texts, String> {
     let mut events = Events::new(package.small_text(part)?);
     let mut texts = Texts::default();
-    while let Some(event) = events.next()? {
+    while let Some(event) = events.event()? {
         if matches!(&event, quick_xml::events::Event::Start(start) if start.local_name().as_ref() == "si") {
             rich_text(&mut events, &mut texts.all)?;
             texts.ends.push(texts.all.len());
@@ -418,7 +418,7 @@ fn formats(package: &mut Package, part: &str) -> Result<Vec<Format>, String> {
     let mut events = Events::new(package.small_text(part)?);
     let mut own = std::collections::BTreeMap::new();
     let (mut formats, mut inside) = (Vec::new(), false);
-    while let Some(event) = events.next()? {
+    while let Some(event) = events.event()? {
         let start = match event {
             quick_xml::events::Event::Start(start) => start,
             quick_xml::events::Event::End(end) => {

@@ -160,7 +160,7 @@ fn every_kind_of_cell_is_what_a_person_sees_or_is_told() {
             sheet.write_with_format(row, 2, serials[1], &time).unwrap();
             sheet.write_with_format(row, 5, serials[2], &time).unwrap();
         };
-        put(sheet, 1, [18334.0, 45658.604_166_666_664, 45658.0]);
+        put(sheet, 1, [18334.0, 45_658.604_166_666_664, 45_658.0]);
         sheet.write(1, 0, 1.5).unwrap().write(1, 3, true).unwrap().write(1, 4, 7).unwrap();
         // A date with a time in a column of dates, a clock time in one of times, 29 February 1900.
         put(sheet, 2, [18334.5, 0.5, 60.0]);
@@ -412,12 +412,11 @@ fn xls(rows: &[&[&str]], is_1904: bool) -> Vec<u8> {
     let mut sheet = bof(0x0010);
     for (r, cells) in rows.iter().enumerate() {
         for (c, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
-            sheet.extend(match cell.parse::<f64>() {
-                Ok(number) => biff(0x0203, &[at(r, c), number.to_le_bytes().to_vec()].concat()),
-                Err(_) => {
-                    let length = u16::try_from(cell.len()).unwrap().to_le_bytes();
-                    biff(0x0204, &[&at(r, c)[..], &length, &[0], cell.as_bytes()].concat())
-                }
+            sheet.extend(if let Ok(number) = cell.parse::<f64>() {
+                biff(0x0203, &[at(r, c), number.to_le_bytes().to_vec()].concat())
+            } else {
+                let length = u16::try_from(cell.len()).unwrap().to_le_bytes();
+                biff(0x0204, &[&at(r, c)[..], &length, &[0], cell.as_bytes()].concat())
             });
         }
     }
