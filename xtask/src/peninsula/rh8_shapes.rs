@@ -1,4 +1,6 @@
 //! The shape of each type in RH8's export.
+//!
+//! Long because it is one shape after the other: what every type looks like is found in one place.
 
 use super::clock::{Clock, iso_date};
 use super::estate::{Consultant, Place, PlaceKind, Practice, SPECIALTIES};
