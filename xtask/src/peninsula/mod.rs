@@ -9,7 +9,7 @@
 //! | what is known of one person; what an exporter implements | [`model`] |
 //! | who plays which part | [`plan`] |
 //! | who a person is, and how each organisation recorded them | [`people`] |
-//! | what happened to them | [`lives`] |
+//! | what happened to them; referrals, waits and bookings | [`lives`]; [`bookings`] |
 //! | what goes wrong on purpose | [`defects`] |
 //! | wards, clinics, consultants, practices, towns; names | [`estate`], [`names`] |
 //! | NHS numbers; chance; time | [`numbers`], [`dice`], [`clock`] |
@@ -21,6 +21,7 @@
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the numbers of a life are small")]
 
+pub(crate) mod bookings;
 pub(crate) mod cancer;
 pub(crate) mod cds;
 pub(crate) mod clock;

@@ -3,6 +3,8 @@
 //! A [`Person`] is complete when an [`Exporter`] sees it: distorted views, planted defects and row numbers are in
 //! it already. An exporter writes what stands here in its system's shape, and tells [`Truth`] the table and key of
 //! each patient row, of each live fact and of each row that carries a [`Defect`].
+//!
+//! Long because every domain stands here once, in the shape that all exporters share.
 
 use std::path::Path;
 

@@ -92,7 +92,8 @@ impl Truth {
     }
 
     /// A patient row. `note` says what is special about it: `meets the rule`, `no number`, `no family name`, …;
-    /// [`rule_note`] gives the ordinary one. Records its registration's defect too.
+    /// [`rule_note`] gives the ordinary one. Where a planted defect spoils the identity, that is said instead. Records
+    /// its registration's defect too.
     pub(crate) fn record(
         &mut self,
         person: &Person,
@@ -101,7 +102,15 @@ impl Truth {
         note: &str,
     ) -> Result<()> {
         let has_number = if registration.nhs_number.is_some() { "true" } else { "false" };
-        let verified = if registration.is_verified() { "true" } else { "false" };
+        let spoilt = registration.defect.as_ref().filter(|defect| defect.of.is_none()).map(|defect| defect.kind);
+        let is_valid = spoilt != Some(Kind::Id01);
+        let verified = if registration.is_verified() && is_valid { "true" } else { "false" };
+        let note = match spoilt {
+            Some(Kind::Id01 | Kind::Id02 | Kind::Id03 | Kind::Id06 | Kind::Id08 | Kind::Id09) => {
+                "planted: does not meet the rule"
+            }
+            _ => note,
+        };
         let organisation = at.system.organisation().code();
         self.records.write_record([
             &name(person),
