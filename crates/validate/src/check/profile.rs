@@ -41,6 +41,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if !is_contained && let Some(url) = program.assigned.get(type_name) {
             done.push(url);
             self.claimed(node, type_name, url);
+            if program.definitions.stands_in(url) {
+                self.not_checked(NotCheckedKey {
+                    rule: "profile".to_owned(),
+                    element: type_name.to_owned(),
+                    value_set: None,
+                    reason: format!("profile {url} is not installed; the project's own definition stands in for it"),
+                });
+            }
         }
         let claimed = node.get("meta").and_then(|m| m.get("profile"));
         for profile in claimed.into_iter().flat_map(Node::items).filter_map(Node::as_str) {

@@ -47,8 +47,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 }
                 Belonging::ToNone => {
                     has_open_item = true;
-                    self.checker.tally.count(BaseRule::Slicing, slicing.is_closed);
-                    if slicing.is_closed {
+                    // A type that the profile does not allow was told as such.
+                    let is_told = rule.types.as_ref().is_some_and(|types| !types.contains(&instance.type_code));
+                    let failed = slicing.is_closed && !is_told;
+                    self.checker.tally.count(BaseRule::Slicing, failed);
+                    if failed {
                         let names: Vec<&str> = slicing.slices.iter().map(|s| s.name.as_str()).collect();
                         self.find(issues::VAL_SLICE_NONE, || {
                             format!("expected an item of one of the slices {}, found one of none", names.join(", "))

@@ -1,0 +1,247 @@
+//! Profiles: what each way of telling slices apart finds, extensions by their definitions, profiles claimed and assigned.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod r4;
+
+use std::collections::BTreeMap;
+
+use epr_fhir::package::PackageSource;
+use epr_fhir::{Definitions, Resource};
+use epr_model::Severity;
+use epr_validate::{Checker, Program};
+
+const PROFILE: &str = "http://example.org/StructureDefinition/p";
+
+/// A definition on R4 by its differential, as a package.
+fn definition(url: &str, type_name: &str, more: &str, elements: &str) -> PackageSource {
+    let kind = if type_name == "Extension" { "complex-type" } else { "resource" };
+    let json = format!(
+        r#"{{ "resourceType": "StructureDefinition", "url": "{url}", "name": "P", "kind": "{kind}", "abstract": false,
+             "type": "{type_name}", "derivation": "constraint", {more}
+             "baseDefinition": "http://hl7.org/fhir/StructureDefinition/{type_name}",
+             "differential": {{ "element": [ {elements} ] }} }}"#
+    );
+    let name = format!("{}.json", url.rsplit('/').next().unwrap());
+    PackageSource { path: name.clone().into(), sha256: String::new(), files: vec![(name, json.into_bytes())] }
+}
+
+/// The errors of a resource against the profile, code and path; and the rules that were not checked.
+fn judge(definitions: &Definitions, type_name: &str, resource: &str) -> (Vec<String>, Vec<String>) {
+    assert_eq!(definitions.snapshot_faults(), []);
+    let assigned = BTreeMap::from([(type_name.to_owned(), PROFILE.to_owned())]);
+    let program = Program::compile(definitions, &assigned).unwrap();
+    let mut checker = Checker::new(&program);
+    let findings = checker.check(&Resource::parse_json(resource.as_bytes()).unwrap());
+    let errors = findings.issues.iter().filter(|issue| issue.severity >= Severity::Error);
+    let errors = errors.map(|issue| format!("{} {}", issue.code, issue.path)).collect();
+    let ledger = epr_validate::check::ledger(&program, [&checker]);
+    (errors, ledger.not_checked.into_iter().map(|line| line.rule).collect())
+}
+
+/// Each resource with the errors that it must have.
+fn expect(type_name: &str, elements: &str, cases: &[(&str, &[&str])]) {
+    let Some(definitions) = r4::with(&[definition(PROFILE, type_name, "", elements)]) else { return };
+    for (members, expected) in cases {
+        let resource = format!(r#"{{ "resourceType": "{type_name}", {members} }}"#);
+        assert_eq!(judge(&definitions, type_name, &resource).0, *expected, "{members}");
+    }
+}
+
+const BY_SYSTEM: &str = r#"
+    { "id": "Patient.identifier", "path": "Patient.identifier",
+      "slicing": { "discriminator": [ { "type": "value", "path": "system" } ], "rules": "open" } },
+    { "id": "Patient.identifier:nhs", "path": "Patient.identifier", "sliceName": "nhs", "min": 1, "max": "1" },
+    { "id": "Patient.identifier:nhs.system", "path": "Patient.identifier.system", "min": 1, "fixedUri": "urn:nhs" },
+    { "id": "Patient.identifier:nhs.value", "path": "Patient.identifier.value", "min": 1 }"#;
+
+#[test]
+fn slices_by_value_are_counted_and_checked_each_by_itself() {
+    expect(
+        "Patient",
+        BY_SYSTEM,
+        &[
+            (r#""identifier": [ { "system": "urn:a" }, { "system": "urn:nhs", "value": "1" } ]"#, &[]),
+            (r#""active": true"#, &["VAL0030 Patient.identifier"]),
+            (r#""identifier": [ { "system": "urn:nhs" } ]"#, &["VAL0030 Patient.identifier[0].value"]),
+            (
+                r#""identifier": [ { "system": "urn:nhs", "value": "1" }, { "system": "urn:nhs", "value": "2" } ]"#,
+                &["VAL0031 Patient.identifier"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_closed_list_takes_no_other_item_and_an_ordered_one_no_other_order() {
+    let closed = r#"
+        { "id": "Patient.name", "path": "Patient.name",
+          "slicing": { "discriminator": [ { "type": "value", "path": "use" } ], "ordered": true, "rules": "closed" } },
+        { "id": "Patient.name:official", "path": "Patient.name", "sliceName": "official" },
+        { "id": "Patient.name:official.use", "path": "Patient.name.use", "min": 1, "fixedCode": "official" },
+        { "id": "Patient.name:old", "path": "Patient.name", "sliceName": "old" },
+        { "id": "Patient.name:old.use", "path": "Patient.name.use", "min": 1, "fixedCode": "old" }"#;
+    expect(
+        "Patient",
+        closed,
+        &[
+            (r#""name": [ { "use": "official" , "text": "a" }, { "use": "old", "text": "b" } ]"#, &[]),
+            (r#""name": [ { "use": "usual", "text": "a" } ]"#, &["VAL0044 Patient.name[0]"]),
+            (
+                r#""name": [ { "use": "old", "text": "b" }, { "use": "official" , "text": "a" } ]"#,
+                &["VAL0046 Patient.name[1]"],
+            ),
+        ],
+    );
+    let open_at_end = BY_SYSTEM.replace("\"open\"", "\"openAtEnd\"");
+    let mixed = r#""identifier": [ { "system": "urn:a" }, { "system": "urn:nhs", "value": "1" } ]"#;
+    expect("Patient", &open_at_end, &[(mixed, &["VAL0046 Patient.identifier[1]"])]);
+}
+
+#[test]
+fn slices_by_pattern_by_existence_and_by_type_are_told_apart() {
+    let by_pattern = r#"
+        { "id": "Observation.category", "path": "Observation.category",
+          "slicing": { "discriminator": [ { "type": "pattern", "path": "$this" } ], "rules": "open" } },
+        { "id": "Observation.category:lab", "path": "Observation.category", "sliceName": "lab", "min": 1,
+          "patternCodeableConcept": { "coding": [ { "system": "urn:c", "code": "lab" } ] } }"#;
+    let category = |code: &str| {
+        format!(
+            r#""status": "final", "code": {{ "text": "x" }}, "category": [ {{ "coding": [ {{ "system": "urn:c", "code": "{code}" }} ] }} ]"#
+        )
+    };
+    let (lab, other) = (category("lab"), category("other"));
+    expect("Observation", by_pattern, &[(&lab, &[]), (&other, &["VAL0030 Observation.category"])]);
+
+    let by_existence = r#"
+        { "id": "Patient.contact", "path": "Patient.contact",
+          "slicing": { "discriminator": [ { "type": "exists", "path": "name" } ], "rules": "open" } },
+        { "id": "Patient.contact:named", "path": "Patient.contact", "sliceName": "named", "max": "1" },
+        { "id": "Patient.contact:named.name", "path": "Patient.contact.name", "min": 1 }"#;
+    let named = r#"{ "name": { "text": "a" } }"#;
+    let cases = [format!(r#""contact": [ {named} ]"#), format!(r#""contact": [ {named}, {named} ]"#)];
+    expect("Patient", by_existence, &[(&cases[0], &[]), (&cases[1], &["VAL0031 Patient.contact"])]);
+
+    let by_type = r#"
+        { "id": "Observation.valueQuantity", "path": "Observation.valueQuantity", "min": 1 },
+        { "id": "Observation.valueQuantity.unit", "path": "Observation.valueQuantity.unit", "min": 1 }"#;
+    let value = |value: &str| format!(r#""status": "final", "code": {{ "text": "x" }}, {value}"#);
+    let cases = [
+        value(r#""valueQuantity": { "value": 1, "unit": "m" }"#),
+        value(r#""valueQuantity": { "value": 1 }"#),
+        value(r#""valueBoolean": true"#),
+    ];
+    expect(
+        "Observation",
+        by_type,
+        &[
+            (&cases[0], &[]),
+            (&cases[1], &["VAL0030 Observation.value.ofType(Quantity).unit"]),
+            (&cases[2], &["VAL0043 Observation.value.ofType(boolean)", "VAL0030 Observation.value"]),
+        ],
+    );
+}
+
+#[test]
+fn what_tells_slices_apart_behind_a_reference_out_of_reach_is_not_checked() {
+    let by_target = r#"
+        { "id": "Patient.generalPractitioner", "path": "Patient.generalPractitioner",
+          "slicing": { "discriminator": [ { "type": "value", "path": "resolve().active" } ], "rules": "closed" } },
+        { "id": "Patient.generalPractitioner:live", "path": "Patient.generalPractitioner", "sliceName": "live", "min": 1,
+          "type": [ { "code": "Reference", "targetProfile": [ "http://example.org/StructureDefinition/live" ] } ] }"#;
+    let live = definition(
+        "http://example.org/StructureDefinition/live",
+        "Practitioner",
+        "",
+        r#"{ "id": "Practitioner.active", "path": "Practitioner.active", "min": 1, "fixedBoolean": true }"#,
+    );
+    let Some(definitions) = r4::with(&[definition(PROFILE, "Patient", "", by_target), live]) else { return };
+    let patient = |more: &str| format!(r#"{{ "resourceType": "Patient", {more} }}"#);
+    let (errors, open) =
+        judge(&definitions, "Patient", &patient(r#""generalPractitioner": [ { "reference": "Practitioner/1" } ]"#));
+    assert!(errors.is_empty() && open.iter().any(|rule| rule == "slicing"), "{errors:?} {open:?}");
+    let contained = |active: &str| {
+        patient(&format!(
+            r##""contained": [ {{ "resourceType": "Practitioner", "id": "g", "active": {active} }} ],
+                "generalPractitioner": [ {{ "reference": "#g" }} ]"##
+        ))
+    };
+    assert_eq!(judge(&definitions, "Patient", &contained("true")).0, Vec::<String>::new());
+    let (errors, _) = judge(&definitions, "Patient", &contained("false"));
+    assert_eq!(errors, ["VAL0044 Patient.generalPractitioner[0]", "VAL0030 Patient.generalPractitioner"]);
+}
+
+#[test]
+fn an_extension_is_checked_by_its_definition() {
+    let url = "http://example.org/StructureDefinition/e";
+    let context = r#""context": [ { "type": "element", "expression": "Patient.contact" } ],"#;
+    let parts = format!(
+        r#"{{ "id": "Extension", "path": "Extension" }},
+           {{ "id": "Extension.extension:since", "path": "Extension.extension", "sliceName": "since", "min": 1, "max": "1" }},
+           {{ "id": "Extension.extension:since.url", "path": "Extension.extension.url", "fixedUri": "since" }},
+           {{ "id": "Extension.extension:since.value[x]", "path": "Extension.extension.value[x]", "min": 1, "type": [ {{ "code": "date" }} ] }},
+           {{ "id": "Extension.url", "path": "Extension.url", "fixedUri": "{url}" }},
+           {{ "id": "Extension.value[x]", "path": "Extension.value[x]", "max": "0" }}"#
+    );
+    let profile = definition(PROFILE, "Patient", "", r#"{ "id": "Patient.name", "path": "Patient.name" }"#);
+    let Some(definitions) = r4::with(&[profile, definition(url, "Extension", context, &parts)]) else { return };
+    let part = r#"{ "url": "since", "valueDate": "2020-01-01" }"#;
+    let extension = |parts: &str| format!(r#"[ {{ "url": "{url}", "extension": [ {parts} ] }} ]"#);
+    let contact = |parts: &str| {
+        let extension = extension(parts);
+        format!(
+            r#"{{ "resourceType": "Patient", "contact": [ {{ "extension": {extension}, "name": {{ "text": "a" }} }} ] }}"#
+        )
+    };
+    let errors = |resource: &str| judge(&definitions, "Patient", resource).0;
+    assert_eq!(errors(&contact(part)), Vec::<String>::new());
+    let elsewhere = format!(r#"{{ "resourceType": "Patient", "extension": {} }}"#, extension(part));
+    assert_eq!(errors(&elsewhere), ["VAL0037 Patient.extension[0]"]);
+    let modifier = contact(part).replacen("\"extension\"", "\"modifierExtension\"", 1);
+    assert_eq!(errors(&modifier), ["VAL0038 Patient.contact[0].modifierExtension[0]"]);
+    let with_more = contact(&format!(r#"{part}, {{ "url": "until", "valueDate": "2021-01-01" }}"#));
+    assert_eq!(errors(&with_more), ["VAL0039 Patient.contact[0].extension[0]"]);
+    let wrong_type = contact(r#"{ "url": "since", "valueBoolean": true }"#);
+    assert_eq!(errors(&wrong_type), ["VAL0043 Patient.contact[0].extension[0].extension[0].value.ofType(boolean)"]);
+    let twice = contact(&format!("{part}, {part}"));
+    assert_eq!(errors(&twice), ["VAL0031 Patient.contact[0].extension[0].extension"]);
+}
+
+#[test]
+fn a_profile_that_a_resource_claims_is_checked_and_one_of_another_type_is_a_fault() {
+    let asks = r#"{ "id": "Patient.gender", "path": "Patient.gender", "min": 1,
+                    "constraint": [ { "key": "t-1", "severity": "error", "human": "known", "expression": "$this != 'unknown'" } ] }"#;
+    let Some(definitions) = r4::with(&[definition(PROFILE, "Patient", "", asks)]) else { return };
+    let program = Program::compile(&definitions, &BTreeMap::new()).unwrap();
+    let errors = |type_name: &str, more: &str| {
+        let resource =
+            format!(r#"{{ "resourceType": "{type_name}", "meta": {{ "profile": [ "{PROFILE}" ] }} {more} }}"#);
+        let findings = Checker::new(&program).check(&Resource::parse_json(resource.as_bytes()).unwrap());
+        findings.issues.iter().map(|issue| format!("{} {}", issue.code, issue.path)).collect::<Vec<_>>()
+    };
+    assert_eq!(errors("Patient", ""), ["VAL0030 Patient.gender"]);
+    assert_eq!(errors("Patient", r#", "gender": "female""#), Vec::<String>::new());
+    assert_eq!(errors("Patient", r#", "gender": "unknown""#), ["VAL0050 Patient.gender"]);
+    assert_eq!(errors("Group", r#", "type": "person", "actual": true"#), ["VAL0048 Group"]);
+}
+
+#[test]
+fn values_are_held_against_limits_bindings_and_types_of_the_profile() {
+    let elements = r#"
+        { "id": "Patient.gender", "path": "Patient.gender",
+          "binding": { "strength": "required", "valueSet": "http://hl7.org/fhir/ValueSet/name-use" } },
+        { "id": "Patient.multipleBirth[x]", "path": "Patient.multipleBirth[x]", "type": [ { "code": "integer" } ],
+          "minValueInteger": 1 },
+        { "id": "Patient.language", "path": "Patient.language", "maxLength": 2 }"#;
+    expect(
+        "Patient",
+        elements,
+        &[
+            (r#""multipleBirthInteger": 2, "language": "en""#, &[]),
+            (r#""multipleBirthInteger": 0"#, &["VAL0049 Patient.multipleBirth.ofType(integer)"]),
+            (r#""multipleBirthBoolean": true"#, &["VAL0043 Patient.multipleBirth.ofType(boolean)"]),
+            (r#""gender": "female""#, &["VAL0040 Patient.gender"]),
+            (r#""language": "en-GB""#, &["VAL0023 Patient.language"]),
+        ],
+    );
+}
