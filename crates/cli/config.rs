@@ -88,9 +88,53 @@ pub(crate) enum NhsNumberTrust {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PackagesSection {
     #[serde(default, rename = "use")]
-    pub(crate) names: Vec<String>,
+    pub(crate) entries: Vec<PackageEntry>,
     #[serde(default)]
     pub(crate) registries: Vec<String>,
+}
+
+/// A package that the project uses: `name@version`, or a table that says more.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum PackageEntry {
+    Id(String),
+    Table(PackageTable),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PackageTable {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// Where it comes from when no registry has it: an archive, from the project's folder, or the `name@version` of a
+    /// package whose conformance resources stand in.
+    pub(crate) from: Option<String>,
+    /// `sha512-<base64>` of the archive.
+    pub(crate) integrity: Option<String>,
+    /// Whether a run goes on without it, on the fallback profiles.
+    #[serde(default)]
+    pub(crate) optional: bool,
+}
+
+impl PackageEntry {
+    /// `name@version`.
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Id(id) => id.clone(),
+            Self::Table(table) => format!("{}@{}", table.name, table.version),
+        }
+    }
+
+    pub(crate) fn table(&self) -> Option<&PackageTable> {
+        match self {
+            Self::Id(_) => None,
+            Self::Table(table) => Some(table),
+        }
+    }
+
+    pub(crate) fn is_optional(&self) -> bool {
+        self.table().is_some_and(|table| table.optional)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -194,7 +194,7 @@ impl Session {
                 docs: &docs,
                 hazards: BTreeMap::new(),
                 settings,
-                packages: self.workspace.definitions.packages().iter().map(|p| p.id.clone()).collect(),
+                packages: self.workspace.packages(),
                 hints: hints(),
             };
             epr_report::run(self.context(), &input).map_err(|error| of_stage(error, Exit::Environment))

@@ -8,7 +8,7 @@ use epr_extract::odbc::driver::default_configurations;
 use epr_extract::{Source, SourceKind};
 use epr_fhir::Definitions;
 use epr_fhir::definitions::DefinitionsError;
-use epr_fhir::package::{PackageCache, PackageError, PackageId};
+use epr_fhir::package::{PackageCache, PackageError, PackageId, PackageSource};
 use epr_mapping::diagnostics::{Colour, Diagnostic, Sources};
 use epr_mapping::plan::MappingPlan;
 use epr_mapping::{CompileInput, OtherPack};
@@ -29,6 +29,8 @@ pub(crate) struct Workspace {
     pub(crate) project: Project,
     pub(crate) namespace: IdNamespace,
     pub(crate) definitions: Definitions,
+    /// Packages of the project that are not installed, and whose profiles have stand-ins.
+    pub(crate) absent: Vec<String>,
     pub(crate) sources: Vec<Source>,
     pub(crate) packs: Vec<Pack>,
 }
@@ -63,16 +65,63 @@ pub(crate) fn package_cache() -> Outcome<PackageCache> {
     Ok(PackageCache::at(PathBuf::from(home).join(".fhir/packages")))
 }
 
-/// The definitions of R4 and of `names` beside it.
-pub(crate) fn definitions(names: &[String]) -> Outcome<Definitions> {
-    let mut ids: Vec<PackageId> = Vec::new();
-    for name in std::iter::once(R4).chain(names.iter().map(String::as_str)) {
-        let id: PackageId = name.parse().map_err(Failure::usage)?;
-        if !ids.contains(&id) {
+/// Under the folder of mappings: definitions of the project itself, and those that stand in for packages.
+const OWN_PROFILES: &str = "profiles";
+
+/// The definitions of R4, of the project's packages and of the project itself; and what packages are not there.
+///
+/// A package that is not in the cache stops a run, unless it is optional or each profile assigned has a fallback.
+pub(crate) fn definitions(project: &Project) -> Outcome<(Definitions, Vec<String>)> {
+    let cache = package_cache()?;
+    let (profiles, fallbacks) = project.profiles().map_err(Failure::usage)?;
+    let all_stand_in = !fallbacks.is_empty() && profiles.values().all(|url| fallbacks.contains_key(url));
+    let mut ids: Vec<PackageId> = vec![R4.parse().map_err(Failure::usage)?];
+    let mut absent = Vec::new();
+    for entry in &project.file.packages.entries {
+        let id: PackageId = entry.id().parse().map_err(Failure::usage)?;
+        if !cache.has(&id) && (entry.is_optional() || all_stand_in) {
+            absent.push(id.to_string());
+        } else if !ids.contains(&id) {
             ids.push(id);
         }
     }
-    Definitions::load(&package_cache()?, &ids).map_err(|error| no_definitions(error, &ids))
+    let own = own_definitions(project, fallbacks.values())?;
+    let loaded = Definitions::load_all(&cache, &ids, &[], &own).map_err(|error| no_definitions(error, &ids))?;
+    for (url, file) in &fallbacks {
+        if loaded.structure(url).is_none() {
+            let error = anyhow!("profiles.fallback: {file} does not define {url}");
+            return Err(
+                Failure::usage(error).next("name a StructureDefinition of this very URL, under project.mappings")
+            );
+        }
+    }
+    if let Some(fault) =
+        loaded.snapshot_faults().iter().find(|fault| own.iter().any(|o| o.path == Path::new(&fault.package)))
+    {
+        return Err(Failure::usage(anyhow!("{fault}")).next("correct the definition"));
+    }
+    Ok((loaded, absent))
+}
+
+/// The definition files of the project: all in `profiles` under its mappings, and those that fallbacks name elsewhere.
+fn own_definitions<'f>(project: &Project, fallbacks: impl Iterator<Item = &'f String>) -> Outcome<Vec<PackageSource>> {
+    let folder = project.mappings().join(OWN_PROFILES);
+    let mut own = Vec::new();
+    if folder.is_dir() {
+        let mut source = PackageSource::open(&folder).map_err(Failure::usage)?;
+        // The same project is the same run wherever it stands.
+        source.path = Path::new("mappings").join(OWN_PROFILES);
+        own.push(source);
+    }
+    for file in fallbacks {
+        let path = project.mappings().join(file);
+        if path.parent() != Some(folder.as_path()) || !path.is_file() {
+            let mut source = PackageSource::open(&path).map_err(Failure::usage)?;
+            source.path = Path::new("mappings").join(file);
+            own.push(source);
+        }
+    }
+    Ok(own)
 }
 
 /// The failure to load definitions, with the command that mends it.
@@ -103,14 +152,14 @@ impl Workspace {
             .parse()
             .map_err(|_| Failure::usage(anyhow!("project.namespace is not a UUID")).next("epr init writes one"))?;
         let sources = sources(&project)?;
-        let definitions = definitions(&project.file.packages.names)?;
+        let (definitions, absent) = definitions(&project)?;
         let schemas = schemas(&sources)?;
         let all: Vec<_> = sources.iter().zip(&schemas).collect();
         let packs = all
             .iter()
             .map(|(source, schema)| compile(&project, source, &all, schema, &definitions, strict))
             .collect::<Outcome<Vec<_>>>()?;
-        Ok(Self { project, namespace, definitions, sources, packs })
+        Ok(Self { project, namespace, definitions, absent, sources, packs })
     }
 
     /// As [`Workspace::read`], and a mistake in a mapping is a failure: what a run needs.
@@ -126,6 +175,13 @@ impl Workspace {
         let n: usize = broken.iter().map(|p| p.diagnostics.len()).sum();
         let error = anyhow!("the mappings do not compile: {n} findings above");
         Err(Failure::usage(error).state("nothing was read").next("correct them; epr check shows them again"))
+    }
+
+    /// The packages as people read them: also what is not there.
+    pub(crate) fn packages(&self) -> Vec<String> {
+        let loaded = self.definitions.packages().iter().map(|package| package.id.clone());
+        let absent = self.absent.iter().map(|id| format!("{id}: not installed, the project's own profiles stand in"));
+        loaded.chain(absent).collect()
     }
 
     pub(crate) fn plans(&self) -> Vec<MappingPlan> {

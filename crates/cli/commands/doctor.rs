@@ -9,6 +9,7 @@ use epr_fhir::package::PackageError;
 use serde_json::{Value, json};
 
 use crate::args::{Common, Format};
+use crate::config::PackageEntry;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{say, say_json};
 use crate::workspace::{self, R4, package_cache};
@@ -65,7 +66,7 @@ pub(crate) fn run(common: &Common) -> Outcome<Exit> {
             ));
         }
     }
-    findings.extend(packages(project.as_ref().map_or(&[], |p| p.file.packages.names.as_slice()))?);
+    findings.extend(packages(project.as_ref().map_or(&[], |p| p.file.packages.entries.as_slice()))?);
     findings.push(("disk", disk(project.as_ref().map_or(Path::new("."), |p| p.folder.as_path()))));
 
     let n_missing = findings.iter().filter(|(_, finding)| matches!(finding, Finding::Missing(..))).count();
@@ -92,11 +93,12 @@ fn json(what: &str, finding: &Finding) -> Value {
     }
 }
 
-fn packages(names: &[String]) -> Outcome<Vec<(&'static str, Finding)>> {
+fn packages(entries: &[PackageEntry]) -> Outcome<Vec<(&'static str, Finding)>> {
     let cache = package_cache()?;
     let mut findings = Vec::new();
-    let all = std::iter::once(R4).chain(names.iter().map(String::as_str).filter(|n| *n != R4));
-    for name in all {
+    let named = entries.iter().map(|entry| (entry.id(), entry.is_optional()));
+    let all = std::iter::once((R4.to_owned(), false)).chain(named.filter(|(name, _)| name != R4));
+    for (name, is_optional) in all {
         let id = name.parse().map_err(Failure::usage)?;
         let mend = |error: &PackageError| match error {
             PackageError::Altered { folder, .. } => {
@@ -108,6 +110,9 @@ fn packages(names: &[String]) -> Outcome<Vec<(&'static str, Finding)>> {
             "package",
             match cache.verify(&id) {
                 Ok(verified) => Finding::There(format!("{name}  sha256 {}…", &verified.sha256[..12])),
+                Err(PackageError::NotInstalled { .. }) if is_optional => {
+                    Finding::There(format!("{name} is not installed; the project's own profiles stand in"))
+                }
                 Err(error) => Finding::Missing(error.to_string(), mend(&error)),
             },
         ));

@@ -9,7 +9,7 @@ use epr_fhir::Definitions;
 use epr_fhir::package::{PackageId, PackageSource};
 use epr_run::StopFlag;
 use epr_validate::Program;
-use epr_validate::files::{FilesError, FilesSummary, Strictness, check_files};
+use epr_validate::files::{FilesError, FilesSummary, Strictness, check_files, without_snapshot};
 
 use crate::args::{Common, FailOn, ValidateArgs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -33,10 +33,23 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
     let program = Program::compile(&definitions, &profiles).map_err(Failure::usage)?;
     let strictness = if args.strict_terminology { Strictness::NotCheckedIsInvalid } else { Strictness::Plain };
     let mut writer = Writer::begin(common, strictness)?;
+    let mut faults = 0;
+    // What is in the cache was made by others and need not be asked for; what was given by path was meant.
+    let given = definitions.packages().iter().filter(|package| package.package.is_none());
+    let given: Vec<&str> = given.map(|package| package.id.as_str()).collect();
+    for fault in definitions.snapshot_faults().iter().filter(|fault| given.contains(&fault.package.as_str())) {
+        faults += 1;
+        settle(writer.take(&without_snapshot(fault)))?;
+    }
     let summary =
         check_files(&program, &args.paths, &mut io::stdin(), &StopFlag::new(), &mut |result| writer.take(&result));
     let summary = match summary {
-        Ok(summary) => summary,
+        Ok(mut summary) => {
+            summary.n_resources += faults;
+            summary.n_errors += faults;
+            summary.n_invalid += faults;
+            summary
+        }
         Err(FilesError::Output(error)) => {
             settle(Err(error))?;
             return Ok(Exit::Done);
