@@ -48,7 +48,7 @@ pub(super) fn snapshot<'d>(
         rename_root(&mut tree, &structure.type_name);
     }
     let change = differential::tree(&structure.differential);
-    let mut merge = Merge { tree, lookup, url: &structure.url, is_new_type };
+    let mut merge = Merge { base: tree.clone(), tree, lookup, url: &structure.url, is_new_type };
     merge.apply(0, &change)?;
     Ok(merge.tree.into_elements())
 }
@@ -68,6 +68,8 @@ fn rename_root(tree: &mut Tree, type_name: &str) {
 
 struct Merge<'m, 'd> {
     tree: Tree,
+    /// The tree as the base has it.
+    base: Tree,
     lookup: &'m dyn Fn(&str) -> Lookup<'d>,
     /// The structure being made.
     url: &'d str,
@@ -238,14 +240,15 @@ impl<'d> Merge<'_, 'd> {
     fn unfold(&mut self, at: At) -> Result<(), MergeFault> {
         let element = &self.tree.nodes[at].element;
         if let Some(path) = element.content_reference.clone() {
-            let target = self.tree.find(&path);
+            let target = self.base.find(&path);
             let target = target
                 .ok_or_else(|| MergeFault::Wrong(format!("{} refers to {path}, which is not there", element.id)))?;
-            let types = self.tree.nodes[target].element.types.clone();
+            let types = self.base.nodes[target].element.types.clone();
             let element = self.tree.element(at);
             element.content_reference = None;
             element.types = types;
-            self.tree.copy_children(target, at);
+            // What this profile asks of the element referred to it does not ask here.
+            self.tree.copy_children_of(&self.base, target, at, false);
             return Ok(());
         }
         let id = element.id.clone();

@@ -8,7 +8,7 @@ use crate::definitions::{Element, Structure};
 pub(super) type At = usize;
 
 /// The elements of a structure.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Branch>,
 }
