@@ -98,7 +98,9 @@ pub fn difference(before: Version<'_>, after: Version<'_>) -> Result<Difference,
         if !leaves.is_empty() {
             found.maps.push(MapDifference { map: name.clone(), leaves });
         }
-        code_maps.extend(a.code_maps.iter().filter_map(|(path, file)| Some((file.as_str(), b.code_maps.get(path)?.as_str()))));
+        code_maps.extend(
+            a.code_maps.iter().filter_map(|(path, file)| Some((file.as_str(), b.code_maps.get(path)?.as_str()))),
+        );
     }
     for (a, b) in code_maps {
         let (Some(rows_a), Some(rows_b)) = (before.codes.get(a), after.codes.get(b)) else { continue };
@@ -106,7 +108,13 @@ pub fn difference(before: Version<'_>, after: Version<'_>) -> Result<Difference,
         let removed = rows_a.keys().filter(|k| !rows_b.contains_key(*k)).count();
         let changed = rows_a.iter().filter(|(k, row)| rows_b.get(*k).is_some_and(|other| other != *row)).count();
         if added + removed + changed > 0 {
-            found.code_maps.push(CodeMapDifference { before: a.to_owned(), after: b.to_owned(), added, removed, changed });
+            found.code_maps.push(CodeMapDifference {
+                before: a.to_owned(),
+                after: b.to_owned(),
+                added,
+                removed,
+                changed,
+            });
         }
     }
     Ok(found)
@@ -412,8 +420,7 @@ emit: { system: \"https://fhir.nhs.uk/Id/nhs-number\", value: $value }
         let (a, mut files) = (sources(&rk9()), rk9());
         files[0].1 = &laid_out;
         let b = sources(&files);
-        let found =
-            difference(Version { sources: &a, pack: None }, Version { sources: &b, pack: None }).unwrap();
+        let found = difference(Version { sources: &a, pack: None }, Version { sources: &b, pack: None }).unwrap();
         assert!(found.is_empty(), "{found:?}");
         assert_eq!(found.n_maps, 1);
     }
@@ -456,8 +463,7 @@ tests: []
     #[test]
     fn a_map_of_one_version_only_is_all_added_or_removed() {
         let (a, b) = (sources(&rk9()), sources(&[]));
-        let found =
-            difference(Version { sources: &a, pack: None }, Version { sources: &b, pack: None }).unwrap();
+        let found = difference(Version { sources: &a, pack: None }, Version { sources: &b, pack: None }).unwrap();
         assert_eq!(found.maps[0].map, "rk9/ipm/patient");
         assert!(found.maps[0].leaves.iter().all(|l| l.kind() == "removed"));
         assert!(found.n_leaves() >= 9);

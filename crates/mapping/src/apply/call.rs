@@ -34,6 +34,10 @@ impl<'a> Eval<'a> {
             Function::Horolog => self.temporal(call, Wanted::DateTime, |text, _| legacy_time::horolog(text)),
             Function::Integer | Function::Decimal | Function::Times => self.number(call),
             Function::Later => self.later(call),
+            Function::Size => match self.argument(call, 0) {
+                Value::Bytes(bytes) => i64::try_from(bytes.len()).map_or(Value::Null, Value::Int),
+                _ => Value::Null,
+            },
             Function::Quantity => self.quantity(call),
             Function::Concept => self.concept(call),
             Function::Coding | Function::Ucum => self.coding(call),

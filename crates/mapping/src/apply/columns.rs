@@ -89,7 +89,7 @@ impl TableData {
             Column::Local(array) if array.is_valid(i) => local(array.value(i)).map_or(Value::Null, Value::Local),
             Column::Instant(array) if array.is_valid(i) => instant(array.value(i)).map_or(Value::Null, Value::Moment),
             Column::Date(array) if array.is_valid(i) => date(array.value(i)).map_or(Value::Null, Value::Date),
-            Column::Bytes(array) if array.is_valid(i) => Value::Text(Cow::Owned(hex(array.value(i)))),
+            Column::Bytes(array) if array.is_valid(i) => Value::Bytes(Cow::Borrowed(array.value(i))),
             _ => Value::Null,
         }
     }
@@ -193,12 +193,4 @@ pub(crate) fn split(at: civil::DateTime) -> Option<(PartialDate, TimeOfDay)> {
         n_digits,
     };
     Some((PartialDate::from_civil(at.date())?, time))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

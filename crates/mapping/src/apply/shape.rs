@@ -61,6 +61,7 @@ fn write_primitive(value: &Value<'_>, primitive: FhirPrimitive, out: &mut Vec<u8
             }
             out.extend_from_slice(i.to_string().as_bytes());
         }
+        (P::Base64Binary, Value::Bytes(bytes)) => quoted(out, |out| super::json::push_base64(out, bytes)),
         (P::Decimal, Value::Decimal(digits)) => {
             // A staged decimal may lack what JSON asks for; what `decimal()` read passes untouched.
             out.extend_from_slice(crate::functions::number::decimal(digits)?.as_bytes());

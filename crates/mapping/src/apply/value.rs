@@ -17,6 +17,8 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Int(i64),
     Text(Cow<'a, str>),
+    /// What a column of bytes holds; as text, its hexadecimal digits.
+    Bytes(Cow<'a, [u8]>),
     /// JSON digits.
     Decimal(Cow<'a, str>),
     Double(f64),
@@ -105,6 +107,7 @@ impl<'a> Value<'a> {
             Self::Null => true,
             Self::Text(text) | Self::Code(text) => text.trim().is_empty(),
             Self::List(items) => items.iter().all(Self::is_blank),
+            Self::Bytes(bytes) => bytes.is_empty(),
             _ => false,
         }
     }
@@ -126,6 +129,7 @@ impl<'a> Value<'a> {
         Some(match self {
             Self::Null | Self::List(_) => return None,
             Self::Text(text) | Self::Code(text) | Self::Decimal(text) => Cow::Borrowed(text),
+            Self::Bytes(bytes) => Cow::Owned(hex(bytes)),
             Self::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
             Self::Int(i) => Cow::Owned(i.to_string()),
             Self::Double(d) => Cow::Owned(d.to_string()),
@@ -192,6 +196,14 @@ impl<'a> Value<'a> {
             _ => None,
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The order of an `order:` key: nulls last, whatever the direction; what has no order counts as equal.

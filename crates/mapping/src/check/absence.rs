@@ -86,6 +86,7 @@ impl MapCompiler<'_, '_, '_> {
                 | Function::Replace
                 | Function::PadLeft
                 | Function::Length
+                | Function::Size
                 | Function::Date
                 | Function::DateTime
                 | Function::Instant

@@ -537,6 +537,7 @@ pub fn fn_type(ty: FnType) -> &'static str {
         FnType::Temporal => "a text, a date or a time",
         FnType::Codings => "codings",
         FnType::Unit => "a UCUM coding or a text",
+        FnType::Blob => "a blob",
         FnType::Ordered => "values with an order",
         FnType::Any => "any value",
     }

@@ -115,6 +115,7 @@ fn fit_primitive(ty: &Type, primitive: FhirPrimitive) -> Fit {
     match (ty, primitive) {
         (Type::Text | Type::Code, P::String | P::Markdown)
         | (Type::Code | Type::Coding, P::Code)
+        | (Type::Blob, P::Base64Binary)
         | (Type::Bool, P::Boolean)
         | (Type::Integer | Type::Decimal, P::Decimal)
         | (Type::Date, P::Date)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use epr_fhir::definitions::{Definitions, Element};
+use epr_model::schema::ColumnKind;
 
 use super::elements::{Kind, Place, kind_of};
 use super::formats::{format_help, is_absolute_uri, primitive_format};
@@ -328,7 +329,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             if let Some(word) = &d.on_unmapped {
                 self.sink().error("MAP0007", word.span, "`.on_unmapped` needs a `.via`");
             }
-            let fit = self.fits(&ty, shape, expr, place)?;
+            let fit = self.fits(&ty, &typed.expr, shape, expr, place)?;
             self.closed_list(possible.as_deref(), &typed.expr, shape, expr, place);
             if let Shape::Primitive(primitive) = shape {
                 for (text, span) in possible.iter().flatten() {
@@ -399,13 +400,23 @@ impl<'c> MapCompiler<'c, '_, '_> {
     }
 
     /// Whether the type fits the element, by the table of coercions; also where a reference may point to.
-    fn fits(&mut self, ty: &Type, shape: Shape, expr: &Expr, place: &Place<'c>) -> Option<Fit> {
+    fn fits(&mut self, ty: &Type, typed: &PlanExpr, shape: Shape, expr: &Expr, place: &Place<'c>) -> Option<Fit> {
         if let Type::Ref(target) = ty
             && place.element.path == "Reference.reference"
         {
             let holder = self.reference_of?;
             self.target_allowed(target, expr.span, holder, place.path.trim_end_matches(".reference"))?;
             return Some(Fit::Always);
+        }
+        if *ty == Type::Blob
+            && shape == Shape::Primitive(FhirPrimitive::Base64Binary)
+            && let Some(column) = self.file_column(typed)
+        {
+            let message = format!("column `{column}` is a file beside the tables, and its content is not delivered");
+            self.sink()
+                .error("MAP0205", expr.span, message)
+                .help("leave out `class: document` in the source spec: cells of up to 1 MiB stand in the table");
+            return None;
         }
         let fit = types::fit(ty, shape);
         if fit == Fit::No {
@@ -418,6 +429,14 @@ impl<'c> MapCompiler<'c, '_, '_> {
             self.target_allowed(target, expr.span, place.element, &place.path)?;
         }
         Some(fit)
+    }
+
+    /// The name of a column that holds names of files, where the expression is such a column.
+    fn file_column(&self, expr: &PlanExpr) -> Option<String> {
+        let PlanExpr::Column(column) = expr else { return None };
+        let table = self.rows[usize::from(column.row.0)].table;
+        let read = &self.tables[usize::from(table.0)].columns[usize::from(column.column)];
+        (read.kind == ColumnKind::Blob).then(|| read.name.clone())
     }
 
     fn target_allowed(&mut self, target: &Arc<str>, span: Span, element: &Element, path: &str) -> Option<()> {

@@ -50,6 +50,8 @@ pub enum FnType {
     Codings,
     /// A coding (its code, display and system become code, unit and system) or a text (the unit).
     Unit,
+    /// A column of bytes.
+    Blob,
     /// Any value that has an order: the arguments and the result have one type.
     Ordered,
     /// Any scalar.
@@ -72,6 +74,7 @@ impl FnType {
             Self::Concept => Type::Concept,
             Self::Quantity => Type::Quantity,
             Self::ListOfText => Type::List(Box::new(Type::Text)),
+            Self::Blob => Type::Blob,
             Self::Temporal | Self::Codings | Self::Unit | Self::Ordered | Self::Any => return None,
         })
     }
@@ -100,6 +103,7 @@ impl FnType {
                 Type::List(item) => matches!(**item, Type::Coding),
                 _ => false,
             },
+            Self::Blob => matches!(given, Type::Blob),
             Self::Unit => matches!(given, Type::Coding | Type::Text),
             Self::Ordered => matches!(
                 given,
@@ -199,7 +203,7 @@ macro_rules! functions {
     };
 }
 
-use FnType::{Any, Code, Codings, DateTime, Integer, ListOfText, Number, Ordered, Temporal, Text, Unit};
+use FnType::{Any, Blob, Code, Codings, DateTime, Integer, ListOfText, Number, Ordered, Temporal, Text, Unit};
 
 functions! {
     Date "date" (value("value", Temporal), literals("format")) ["sentinel", "pivot", "hazard"] -> Date
@@ -276,6 +280,7 @@ functions! {
     PadLeft "pad_left" (value("value", Text), value("width", Integer), literal("with")) [] -> Text
         "Filled up at the left to `width` characters.";
     Length "length" (value("value", Text)) [] -> Integer "The number of characters.";
+    Size "size" (value("value", Blob)) [] -> Integer "The number of bytes.";
     Contains "contains" (value("value", Text), literal("part")) [] -> Bool "Whether the part stands in it.";
     StartsWith "starts_with" (value("value", Text), literal("part")) [] -> Bool "Whether it begins so.";
     EndsWith "ends_with" (value("value", Text), literal("part")) [] -> Bool "Whether it ends so.";
