@@ -111,6 +111,8 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Explains an issue code, or a resource back to its source cells: `Patient/<id>`.
     Explain(ExplainArgs),
+    /// What differs between two versions of the mappings, or between two runs.
+    Diff(DiffArgs),
     /// FHIR packages in ~/.fhir/packages.
     Packages(PackagesArgs),
     /// What this machine has and lacks, and the command that mends it.
@@ -238,6 +240,19 @@ pub(crate) struct ExplainArgs {
     /// Show the values of the source cells. They are patient data: mind who looks on.
     #[arg(long)]
     pub(crate) show_values: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DiffArgs {
+    /// The earlier one: a pack (rk9/ipm), a mappings folder, or a run folder.
+    pub(crate) before: String,
+
+    /// The later one, of the same kind.
+    pub(crate) after: String,
+
+    /// Counts only: changed leaves of each map and in all; of runs, resources by type.
+    #[arg(long)]
+    pub(crate) stat: bool,
 }
 
 #[derive(Debug, Clone, Args)]

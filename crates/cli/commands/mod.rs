@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod extract;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Outcome<Exit> {
         Command::Sign(args) => sign::run(&common, &args),
         Command::Load(args) => load::run(&common, &args),
         Command::Explain(args) => explain::run(&common, &args),
+        Command::Diff(args) => diff::run(&common, &args),
         Command::Packages(args) => packages::run(&common, &args),
         Command::Doctor => doctor::run(&common),
         Command::Init(args) => init::run(&args),

@@ -23,6 +23,7 @@ fn offered(command: &Command) -> (&'static str, &'static [Format]) {
         },
         Command::Doctor => ("doctor", &[Text, Json]),
         Command::Explain(_) => ("explain", &[Text, Json]),
+        Command::Diff(_) => ("diff", &[Text, Json]),
         Command::Extract(_) => ("extract", &[Text]),
         Command::Map(_) => ("map", &[Text]),
         Command::Link(_) => ("link", &[Text]),
