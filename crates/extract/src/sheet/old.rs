@@ -49,7 +49,8 @@ struct SeenXlsb {
 
 impl Old {
     pub fn xls(bytes: Bytes) -> Result<Self, String> {
-        let seen = walk_xls(&workbook_stream(&bytes)?)?;
+        let stream = guarded(|| workbook_stream(&bytes))??;
+        let seen = walk_xls(&stream)?;
         let book = guarded(|| Xls::new(Cursor::new(bytes)))?.map_err(|error| match error {
             calamine::XlsError::Password => "protected by a password".to_owned(),
             _ => DAMAGED.to_owned(),
@@ -105,7 +106,7 @@ impl Old {
 
 const DAMAGED: &str = "the workbook is damaged or breaks off";
 
-/// calamine does not check every length that it reads; what it then does must not end the run.
+/// calamine does not check every length that it reads; a panic over a damaged file must not end the run.
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| DAMAGED.to_owned())
 }

@@ -2,7 +2,9 @@
 
 use std::io::{Cursor, Write};
 
+use epr_extract::sheet::workbook::Workbook as Opened;
 use epr_extract::{ExtractError, Source, SourceKind};
+use proptest::prelude::*;
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook, Worksheet};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -540,4 +542,90 @@ fn an_xlsb_is_read_like_the_others_and_its_failed_formulas_are_seen() {
         ]
     );
     assert_eq!(staged.rows("t"), [["a", "9990000107"], ["b", "∅"], ["∅", "∅"]]);
+}
+
+/// Opens a workbook and reads all its sheets; whatever it is, that must end.
+fn read_all(bytes: Vec<u8>) -> Option<usize> {
+    let mut book = Opened::open(bytes).ok()?;
+    let mut n_cells = 0;
+    for sheet in book.sheets().to_vec() {
+        let read = book.each_row(&sheet, &mut |row| {
+            assert!(row.cells.is_sorted_by_key(|(column, _)| *column));
+            n_cells += row.cells.len();
+            Ok(())
+        });
+        read.ok()?;
+    }
+    Some(n_cells)
+}
+
+/// An xlsx of these parts, which need not fit together.
+fn loose_xlsx(sheet: &str, texts: &str, styles: &str) -> Vec<u8> {
+    let book = "<workbook xmlns:r='r'><sheets><sheet name='S' sheetId='1' r:id='i'/></sheets></workbook>";
+    let rels = "<Relationships><Relationship Id='i' Type='x/worksheet' Target='s.xml'/>\
+                <Relationship Id='t' Type='x/sharedStrings' Target='t.xml'/>\
+                <Relationship Id='f' Type='x/styles' Target='f.xml'/></Relationships>";
+    zipped(&[
+        ("xl/workbook.xml", book.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", rels.as_bytes()),
+        ("xl/s.xml", sheet.as_bytes()),
+        ("xl/t.xml", texts.as_bytes()),
+        ("xl/f.xml", styles.as_bytes()),
+    ])
+}
+
+const SHEET_PIECES: [&str; 22] = [
+    "<row r='2'>",
+    "<row>",
+    "<row r='9999999'>",
+    "</row>",
+    "<c r='B2' t='s'>",
+    "<c t='inlineStr'>",
+    "<c s='1'>",
+    "<c t='b'>",
+    "<c t='e'>",
+    "<c t='d'>",
+    "<c r='ZZZZ1'>",
+    "</c>",
+    "<v>1</v>",
+    "<v>9</v>",
+    "<v/>",
+    "<v>1e400</v>",
+    "<is><t>x_x000D_</t></is>",
+    "<f>A1</f>",
+    "<mergeCells>",
+    "<mergeCell ref='A1:B9'/>",
+    "<cols><col min='0' max='4294967295' hidden='1'/></cols>",
+    "&amp;",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_xml_in_an_xlsx_is_read_or_refused(
+        pieces in proptest::collection::vec(prop::sample::select(SHEET_PIECES.to_vec()), 0..16),
+        texts in prop::sample::select(vec!["<sst><si><t>a</t></si><si><r><t>b</t></r><rPh><t>c</t></rPh></si></sst>", "<sst>", "", "<sst/>"]),
+        styles in prop::sample::select(vec!["<styleSheet><cellXfs><xf/><xf numFmtId='14'/></cellXfs></styleSheet>", "<a", "<styleSheet/>"]),
+    ) {
+        let _ = read_all(loose_xlsx(&format!("<worksheet><sheetData>{}</sheetData></worksheet>", pieces.concat()), texts, styles));
+    }
+
+    #[test]
+    fn an_altered_workbook_is_read_or_refused(
+        which in 0..3_usize, changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let rows: [&[&str]; 2] = [&["Ref", "N"], &["a", "1"]];
+        let mut bytes = match which {
+            0 => xls(&rows, false),
+            1 => plain_sheet(&rows),
+            _ => ods("", &format!("<table:table table:name='S'>{}</table:table>", ods_row(&["Ref", "1"]))),
+        };
+        prop_assert!(read_all(bytes.clone()).is_some_and(|n| n > 0));
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let _ = read_all(bytes);
+    }
 }
