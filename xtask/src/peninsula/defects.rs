@@ -6,7 +6,7 @@
 use jiff::civil::date;
 
 use super::clock::AS_OF;
-use super::dice::{add_days, add_minutes};
+use super::dice::{add_days, add_minutes, add_settled};
 use super::lives::next_row;
 use super::model::{
     Alert, AlertKind, Allergy, Appointment, Archive, Defect, Kind, Organisation, Pathway, Person, Referral, Row, Sex,
@@ -286,7 +286,7 @@ impl Planting<'_> {
             }
             1 => {
                 let first = &mut spell.episodes[0];
-                first.ended = first.ended.map(|end| add_minutes(end, 9 * 60));
+                first.ended = first.ended.map(|end| add_settled(end, 9 * 60));
                 first.row.defect = Some(self.mark("episode overlaps the next"));
             }
             _ => {

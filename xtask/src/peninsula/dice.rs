@@ -76,6 +76,12 @@ pub(crate) fn add_days(date: Date, days: i64) -> Date {
     date.saturating_add(days.days())
 }
 
+/// So much later, but never within the hour that the clocks skip or show twice: systems write it an hour later.
+pub(crate) fn add_settled(time: DateTime, minutes: i64) -> DateTime {
+    let later = add_minutes(time, minutes);
+    if later.hour() == 1 { add_minutes(later, 60) } else { later }
+}
+
 pub(crate) fn add_minutes(time: DateTime, minutes: i64) -> DateTime {
     time.saturating_add(minutes.minutes())
 }

@@ -5,7 +5,7 @@
 use jiff::civil::{Date, DateTime, date};
 
 use super::clock::AS_OF;
-use super::dice::{Dice, Purpose, add_days, add_minutes};
+use super::dice::{Dice, Purpose, add_days, add_minutes, add_settled};
 use super::estate::{Consultant, Place, SPECIALTIES, consultants, wards};
 use super::model::{
     Alert, AlertKind, Allergy, Archive, EdAttendance, Episode, HospiceReferral, Kind, Letter, Medication, Observation,
@@ -350,7 +350,7 @@ impl Life<'_> {
 
     fn attendance(&mut self, holder: usize, organisation: Organisation, clocks_change: bool) {
         let arrived = if clocks_change { date(2026, 10, 25).at(1, 30, 0, 0) } else { self.some_time() };
-        let departed = add_minutes(arrived, self.dice.between(70, 420));
+        let departed = add_settled(arrived, self.dice.between(70, 420));
         let mut row = self.row(holder);
         let is_withdrawn = organisation == Organisation::Ref && !clocks_change && self.dice.percent(5);
         if is_withdrawn {

@@ -109,6 +109,24 @@ fn a_clean_life_is_in_order() {
 }
 
 #[test]
+fn no_clock_shows_the_hour_that_is_skipped_in_spring() {
+    let london = jiff::tz::TimeZone::get("Europe/London").unwrap();
+    for person in people(4, 4000, false) {
+        let bookings = person.appointments.iter().map(|a| dice::add_minutes(a.start, i64::from(a.minutes)));
+        let mut times: Vec<_> = bookings.chain(person.appointments.iter().map(|a| a.start)).collect();
+        times.extend(person.attendances.iter().flat_map(|a| [a.arrived, a.departed]));
+        times.extend(person.calls.iter().flat_map(|c| [c.started, c.ended]));
+        let episodes = person.spells.iter().flat_map(|s| &s.episodes);
+        times.extend(episodes.flat_map(|e| [Some(e.started), e.ended]).flatten());
+        times.extend(person.spells.iter().flat_map(|s| [Some(s.admitted), s.discharged]).flatten());
+        times.extend(person.observations.iter().map(|o| o.taken));
+        for time in times {
+            assert!(!matches!(london.to_ambiguous_timestamp(time).offset(), jiff::tz::AmbiguousOffset::Gap { .. }));
+        }
+    }
+}
+
+#[test]
 fn verified_records_of_one_person_meet_the_automatic_rule() {
     for person in people(2, 2000, true) {
         let verified: Vec<_> = person.registrations.iter().filter(|r| r.is_verified()).collect();
