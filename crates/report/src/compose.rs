@@ -322,6 +322,7 @@ fn stops(rules: &Rules<'_>, tally: &Tally, totals: &Totals) -> (Vec<Stop>, Count
             });
         }
     }
+    stops.sort_by_key(|s: &Stop| (Reverse(rules.hazard_severity(&s.rule)), Reverse(s.patients.n)));
     (stops, Count::new(everybody.len(), totals.patients, "patients"))
 }
 

@@ -106,7 +106,7 @@ fn control_gates(controls: &Controls) -> Vec<Gate> {
     }
     let gate = |(domain, n, of): (&str, u64, u64)| {
         let id = format!("control-{}", domain.to_lowercase().replace(' ', "-"));
-        gate(&id, &format!("{domain}: all delivered as they stand"), Count::new(n, of, "in the sources"), "controls")
+        gate(&id, &format!("{domain}: all delivered"), Count::new(n, of, "in the sources"), "controls")
     };
     sums.into_iter().map(gate).collect()
 }
