@@ -32,10 +32,17 @@ struct CountChange {
 /// The resources of one type.
 #[derive(Debug, Default, Serialize)]
 struct TypeChange {
+    #[serde(serialize_with = "as_texts")]
     added: Vec<ResourceId>,
+    #[serde(serialize_with = "as_texts")]
     removed: Vec<ResourceId>,
+    #[serde(serialize_with = "as_texts")]
     changed: Vec<ResourceId>,
     unchanged: u64,
+}
+
+fn as_texts<S: serde::Serializer>(ids: &[ResourceId], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().map(ToString::to_string))
 }
 
 /// The stages of one run that are compared.
