@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: all set-up, then the main job on data that needs nothing but this repository; where real
-//! inputs are at hand, on those too.
+//! `cargo xtask demo`: all set-up, then the main job on a synthetic peninsula of seven organisations, made here; where
+//! real inputs are at hand, on those too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,12 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 
+use crate::peninsula::model::Setting;
 use crate::setup::{self, Need};
-use crate::sqlite;
+use crate::{peninsula, sqlite};
+
+/// The people of the demo: enough for every kind of defect, and soon done.
+const PEOPLE: Setting = Setting { seed: 1, n_people: 500 };
 
 /// One project that the demo runs.
 struct Job {
@@ -59,14 +63,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 fn jobs(demo: &Path) -> Result<Vec<Job>> {
     let fixtures = crate::root().join("fixtures");
     let input = demo.join("input");
-    let first = input.join("first.sqlite");
-    sqlite::from_sql(&fixtures.join("first/pas.sql"), &first)?;
-    let mut jobs = vec![Job {
-        name: "first",
-        what: "a dozen synthetic people in a PAS over ODBC, an NHS 111 message and a CSV",
-        project: fixtures.join("first/epr.toml"),
-        sets: vec![format!("source.pas.database={}", first.display())],
-    }];
+    let mut jobs = vec![write_peninsula(&input.join("peninsula"))?];
     let Some(shared) = crate::shared_data() else {
         println!("skipped: the Synthea and NHS 111 runs: ../shared/data is not there");
         return Ok(jobs);
@@ -86,4 +83,18 @@ fn jobs(demo: &Path) -> Result<Vec<Job>> {
         sets: vec![format!("source.nhs111.path={}", shared.join("nhs111").display())],
     });
     Ok(jobs)
+}
+
+/// Seven organisations, written anew: nothing of an earlier demo is mixed in.
+fn write_peninsula(folder: &Path) -> Result<Job> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    peninsula::write(folder, &crate::root(), PEOPLE, false, |_| {})?;
+    Ok(Job {
+        name: "peninsula",
+        what: "500 synthetic people in the systems of seven organisations, with defects to find",
+        project: folder.join("epr.toml"),
+        sets: Vec::new(),
+    })
 }

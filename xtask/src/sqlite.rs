@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rusqlite::{Connection, params_from_iter};
 
+/// A new database of a folder of CSV files, or of an `.sql` file.
+pub(crate) fn from(source: &Path, database: &Path) -> Result<()> {
+    if source.is_dir() { from_csv_folder(source, database) } else { from_sql(source, database) }
+}
+
 /// Writes every `*.csv` of a folder into a new database.
 pub(crate) fn from_csv_folder(folder: &Path, database: &Path) -> Result<()> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
