@@ -102,6 +102,8 @@ pub(crate) struct Facts {
     pub(crate) blocks: Vec<Hash>,
     /// A Patient with contained resources is never merged: their ids may clash.
     pub(crate) contains: bool,
+    /// Whether the record says anything of the person's death.
+    pub(crate) tells_death: bool,
 }
 
 impl Facts {
@@ -143,6 +145,7 @@ impl Facts {
             givens: givens.into_iter().collect(),
             blocks: blocks.into_iter().collect(),
             contains: patient.get("contained").is_some(),
+            tells_death: patient.get("deceasedDateTime").is_some() || patient.get("deceasedBoolean").is_some(),
         }
     }
 

@@ -9,8 +9,10 @@ pub const ISSUES: &[IssueDoc] = &[
         severity: Severity::Error,
         title: "alive in one source, dead in another",
         explanation: "Records of one person were merged, and not all of them say that the person has died. What \
-                      the founding record says stands; where it says nothing, the first record that does. Find \
-                      out which source is right, and correct it there.",
+                      the founding record says stands; where it says nothing, the first record that does. A record \
+                      that says nothing counts as alive where other records of its table do say that somebody has \
+                      died; a source that never does contradicts nobody. Find out which source is right, and \
+                      correct it there.",
     },
     IssueDoc {
         code: "ID-03",
@@ -32,7 +34,7 @@ pub const ISSUES: &[IssueDoc] = &[
         severity: Severity::Warning,
         title: "gender differs between the sources of one person",
         explanation: "Records of one person were merged and give different genders. The founding record's stands. \
-                      Ask which source is right.",
+                      Each record that gives another is named; unknown contradicts nobody. Ask which source is right.",
     },
     IssueDoc {
         code: "LNK0101",

@@ -14,6 +14,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) id: &'a str,
     /// Ids of retired records that the person's record names as replaced; empty unless the project asks for it.
     pub(crate) replaces: &'a [String],
+    /// For each member, whether its source tells of deaths: where it tells of none, silence is not "alive".
+    pub(crate) tells_deaths: &'a [bool],
 }
 
 /// A composed Patient and what could not be taken into it.
@@ -22,10 +24,11 @@ pub(crate) struct Composed {
     pub(crate) bytes: Vec<u8>,
     /// Elements of members that were not taken over: the member's place, the element.
     pub(crate) omitted: Vec<(usize, String)>,
-    /// The first member whose gender is not the founding record's.
-    pub(crate) other_gender: Option<usize>,
-    /// The first member that disagrees with the founding record on whether the person has died.
-    pub(crate) other_death: Option<usize>,
+    /// The members whose gender is not that of the first that states one.
+    pub(crate) other_genders: Vec<usize>,
+    /// Where the person is dead in one record and alive in another: the members on the side that the person's record
+    /// does not take.
+    pub(crate) other_deaths: Vec<usize>,
 }
 
 /// How the values of several members become one.
@@ -76,7 +79,7 @@ pub(crate) fn compose(members: &[Resource], frame: &Frame<'_>) -> Composed {
     let mut work = Work { roots: &roots, out: JsonWriter::new(), omitted: Vec::new() };
     work.out.begin_object().member("resourceType", "Patient").member("id", frame.id);
     work.meta();
-    let death = Death::of(&roots);
+    let death = Death::of(&roots, frame.tells_deaths);
     for (name, rule) in ORDER {
         if matches!(rule, Rule::Union | Rule::ByUrl) {
             work.omit_malformed(name);
@@ -99,8 +102,11 @@ pub(crate) fn compose(members: &[Resource], frame: &Frame<'_>) -> Composed {
     let mut stated = genders.filter(|(_, gender)| *gender != UNKNOWN);
     let first = stated.next();
     Composed {
-        other_gender: stated.find(|(_, gender)| first.is_some_and(|(_, own)| own != *gender)).map(|(i, _)| i),
-        other_death: death.other,
+        other_genders: stated
+            .filter(|(_, gender)| first.is_some_and(|(_, own)| own != *gender))
+            .map(|(i, _)| i)
+            .collect(),
+        other_deaths: death.others,
         omitted: work.omitted,
         bytes: work.out.finish(),
     }
@@ -387,11 +393,11 @@ struct Death<'a> {
     /// Member, name and value of each `deceased[x]`.
     said: Vec<(usize, &'a str, Node<'a>)>,
     chosen: Option<(usize, &'a str, Node<'a>)>,
-    other: Option<usize>,
+    others: Vec<usize>,
 }
 
 impl<'a> Death<'a> {
-    fn of(roots: &[Node<'a>]) -> Self {
+    fn of(roots: &[Node<'a>], tells_deaths: &[bool]) -> Self {
         let mut said = Vec::new();
         for (i, root) in roots.iter().enumerate() {
             for (name, value) in root.members() {
@@ -400,8 +406,6 @@ impl<'a> Death<'a> {
                 }
             }
         }
-        let dead = |i: usize| said.iter().any(|(from, _, value)| *from == i && !is_false(*value));
-        let other = (1..roots.len()).find(|i| dead(*i) != dead(0));
         // "Yes" and a date say the same; the date says more.
         let chosen = match said.first() {
             Some((_, _, value)) if is_true(*value) => {
@@ -409,8 +413,15 @@ impl<'a> Death<'a> {
             }
             first => first,
         };
-        let chosen = chosen.copied();
-        Self { said, chosen, other }
+        let chosen: Option<(usize, &str, Node<'a>)> = chosen.copied();
+        // `None` where the record says nothing and its source never does.
+        let dead = |i: usize| match said.iter().find(|(from, _, _)| *from == i) {
+            Some((_, _, value)) => Some(!is_false(*value)),
+            None => tells_deaths.get(i).copied().unwrap_or_default().then_some(false),
+        };
+        let is_dead = chosen.is_some_and(|(_, _, value)| !is_false(value));
+        let others = (0..roots.len()).filter(|i| dead(*i) == Some(!is_dead)).collect();
+        Self { said, chosen, others }
     }
 }
 

@@ -4,11 +4,12 @@
 //! only Patients of several records are parsed. What the other parts of a person look like is kept in scratch
 //! files, and so is what changes in the keys: memory holds one part's keys and a place for each retired record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use epr_fhir::resource::Resource;
 use epr_model::{Action, Issue, ResourceId};
@@ -39,6 +40,8 @@ pub(crate) struct Plan<'a> {
     retired: RetiredIds,
     /// For each record of a composed person: the person, and whether the person's record is written in its place.
     roles: HashMap<ResourceId, (usize, Role)>,
+    /// Tables of which at least one record says that somebody has died, or has not.
+    tells_deaths: BTreeSet<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +76,8 @@ impl<'a> Plan<'a> {
                 }
             }
         }
-        Self { map, folder, facts, assigned, mode, retired, roles }
+        let tells_deaths = facts.iter().filter(|f| f.tells_death).map(|f| f.lineage.table.clone()).collect();
+        Self { map, folder, facts, assigned, mode, retired, roles, tells_deaths }
     }
 
     fn touches(&self, kind: &str, resource: &[u8]) -> bool {
@@ -279,7 +283,9 @@ impl Part<'_> {
                 replaces.push(id.to_string());
             }
         }
-        Ok(compose(&members, &Frame { id: &person.id.to_string(), replaces: &replaces }))
+        let tells = |i: &u32| self.plan.tells_deaths.contains(&self.plan.facts[*i as usize].lineage.table);
+        let tells_deaths: Vec<bool> = person.members.iter().map(tells).collect();
+        Ok(compose(&members, &Frame { id: &person.id.to_string(), replaces: &replaces, tells_deaths: &tells_deaths }))
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Resource, LinkError> {
@@ -295,9 +301,9 @@ impl Part<'_> {
             issue
         };
         let omitted = composed.omitted.iter().map(|(member, path)| of("LNK0102", Action::Omitted, *member, path));
-        let gender = composed.other_gender.map(|member| of("ID-10", Action::Kept, member, "Patient.gender"));
-        let death = composed.other_death.map(|member| of("DE-01", Action::Kept, member, "Patient.deceased[x]"));
-        omitted.chain(gender).chain(death).collect()
+        let genders = composed.other_genders.iter().map(|i| of("ID-10", Action::Kept, *i, "Patient.gender"));
+        let deaths = composed.other_deaths.iter().map(|i| of("DE-01", Action::Kept, *i, "Patient.deceased[x]"));
+        omitted.chain(genders).chain(deaths).collect()
     }
 
     fn push_refs(&self, bytes: &[u8], id: ResourceId, refs: &mut RecordWriter<RefRecord>) -> Result<(), LinkError> {
