@@ -127,15 +127,7 @@ impl Session {
 
     pub(crate) fn link(&self) -> Outcome<FinishedStage> {
         let finished = self.stage(Stage::Link, "3-link", || {
-            let trusted: BTreeSet<_> = self
-                .workspace
-                .project
-                .file
-                .source
-                .values()
-                .filter(|s| s.nhs_number == NhsNumberTrust::Trusted)
-                .map(|s| (s.organisation.clone(), s.system.clone()))
-                .collect();
+            let trusted = self.trusted();
             let file = &self.workspace.project.file;
             let state = self.workspace.project.state();
             let input = LinkInput {
@@ -159,6 +151,13 @@ impl Session {
         Ok(finished)
     }
 
+    /// Sources whose NHS numbers the project trusts without a verification status.
+    fn trusted(&self) -> BTreeSet<(String, String)> {
+        let sources = self.workspace.project.file.source.values();
+        let trusted = sources.filter(|s| s.nhs_number == NhsNumberTrust::Trusted);
+        trusted.map(|s| (s.organisation.clone(), s.system.clone())).collect()
+    }
+
     pub(crate) fn validate(&self) -> Outcome<FinishedStage> {
         self.stage(Stage::Validate, "4-validate", || {
             let file = &self.workspace.project.file;
@@ -172,6 +171,7 @@ impl Session {
                 rules,
                 as_of,
                 test_range: file.project.test_range.clone(),
+                trusted: self.trusted(),
                 old_signature: self.old_signature,
             };
             epr_validate::stage::run(self.context(), &input).map_err(|error| of_stage(error, Exit::Usage))

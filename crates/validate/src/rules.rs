@@ -69,6 +69,8 @@ pub struct RuleSettings {
     pub as_of: String,
     /// Prefixes of the NHS number test range that stand for synthetic people.
     pub test_range: Vec<String>,
+    /// Whether the project trusts the NHS numbers of the resource's source without a verification status.
+    pub trusts_numbers: bool,
 }
 
 /// One thing that a rule found.
@@ -142,8 +144,14 @@ pub const HAZARDS: &[&HazardDoc] = &[
 
 #[cfg(test)]
 pub(crate) fn found(rule: &dyn ResourceRule, json: &str) -> Vec<String> {
+    found_where(rule, json, false)
+}
+
+#[cfg(test)]
+pub(crate) fn found_where(rule: &dyn ResourceRule, json: &str, trusts_numbers: bool) -> Vec<String> {
     let resource = epr_fhir::Resource::parse_json(json.as_bytes()).unwrap();
-    let settings = RuleSettings { as_of: "2026-11-01T00:00:00Z".to_owned(), test_range: vec!["9990".to_owned()] };
+    let (as_of, test_range) = ("2026-11-01T00:00:00Z".to_owned(), vec!["9990".to_owned()]);
+    let settings = RuleSettings { as_of, test_range, trusts_numbers };
     let mut out = Vec::new();
     rule.check(resource.root(), &settings, &mut out);
     out.into_iter().map(|f| format!("{}: {}", f.path, f.detail)).collect()

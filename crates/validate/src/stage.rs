@@ -24,7 +24,7 @@ mod people;
 mod run_wide;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use epr_fhir::Definitions;
 use epr_model::{Issue, Stage};
@@ -35,6 +35,7 @@ use epr_run::whole_file::{self, Access};
 use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageFolder};
 
 use crate::compile::CompileError;
+use crate::moment::Moment;
 use crate::program::Program;
 use crate::rules::{HazardDoc, HazardSeverity, RuleSettings};
 
@@ -67,6 +68,8 @@ pub struct ValidateInput<'a> {
     pub as_of: String,
     /// Prefixes of the NHS number test range that stand for synthetic people.
     pub test_range: Vec<String>,
+    /// Sources (organisation, system) whose NHS numbers the project trusts without a verification status.
+    pub trusted: BTreeSet<(String, String)>,
     pub old_signature: OldSignature,
 }
 
@@ -103,7 +106,7 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let mut controls = controls::Controls::read(ctx)?;
     let wanted = controls.join(ctx, &link, &ids, &people)?;
     let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new() };
-    let settings = RuleSettings { as_of: input.as_of.clone(), test_range: input.test_range.clone() };
+    let settings = Settings::new(input);
     let stream = stream::Stream {
         ctx,
         program: &program,
@@ -157,6 +160,37 @@ fn add_counts(ledger: &mut crate::tally::HonestyLedger, counts: across::Counts) 
         }
     }
     ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
+}
+
+/// What rules depend on, for a source whose NHS numbers the project trusts and for any other.
+struct Settings<'a> {
+    trusting: RuleSettings,
+    other: RuleSettings,
+    trusted: &'a BTreeSet<(String, String)>,
+}
+
+impl<'a> Settings<'a> {
+    fn new(input: &'a ValidateInput<'_>) -> Self {
+        let of = |trusts_numbers| RuleSettings {
+            as_of: input.as_of.clone(),
+            test_range: input.test_range.clone(),
+            trusts_numbers,
+        };
+        Self { trusting: of(true), other: of(false), trusted: &input.trusted }
+    }
+
+    /// For a resource of a staged table, `<organisation>/<system>/<table>`.
+    fn of(&self, table: Option<&str>) -> &RuleSettings {
+        let mut names = table.unwrap_or_default().splitn(3, '/');
+        let source = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        let is_trusted = self.trusted.iter().any(|(o, s)| (o.as_str(), s.as_str()) == source);
+        if is_trusted { &self.trusting } else { &self.other }
+    }
+
+    /// "Now", where it can be read.
+    fn now(&self) -> Option<Moment> {
+        Moment::parse(&self.other.as_of)
+    }
 }
 
 /// What the project decided, with the defaults for the rest.
@@ -234,7 +268,7 @@ fn resource_ledger(
     held: &BTreeMap<String, u64>,
 ) -> BTreeMap<String, ResourceLedger> {
     let before = &link.manifest().ledgers.resources;
-    let types: std::collections::BTreeSet<&String> = before.keys().chain(n_resources.keys()).collect();
+    let types: BTreeSet<&String> = before.keys().chain(n_resources.keys()).collect();
     types
         .into_iter()
         .map(|name| {

@@ -4,7 +4,7 @@
 
 mod r4;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -158,6 +158,7 @@ fn validate_with(
         rules: rules.iter().map(|(k, a)| ((*k).to_owned(), *a)).collect(),
         as_of: "2026-11-01T00:00:00Z".to_owned(),
         test_range: vec!["999".to_owned()],
+        trusted: BTreeSet::new(),
         old_signature: OldSignature::Keep,
     };
     let ctx = StageContext { run, progress: &Silent, stop };

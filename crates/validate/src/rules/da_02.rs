@@ -4,7 +4,7 @@
 //! all texts of a column are known (`crate::stage`): none is longer than the width of the column, and this one is
 //! exactly that long.
 
-use epr_fhir::Node;
+use epr_fhir::{Node, NodeKind};
 use epr_model::shape;
 
 use super::reading::each_text;
@@ -80,6 +80,26 @@ pub(crate) fn each_word<'a>(resource: Node<'a>, visit: &mut dyn FnMut(&str, &str
     });
 }
 
+/// Whether any member that holds words has a text of at least so many bytes.
+pub(crate) fn has_word_of(node: Node<'_>, n_bytes: usize) -> bool {
+    let is_long = |text: Node<'_>| text.as_str().is_some_and(|t| t.len() >= n_bytes);
+    match node.kind() {
+        NodeKind::Object => node.members().any(|(name, value)| match value.kind() {
+            NodeKind::String => is_long(value) && WORDS.binary_search(&name).is_ok(),
+            NodeKind::Array => value.items().any(|item| {
+                if item.kind() == NodeKind::String {
+                    is_long(item) && WORDS.binary_search(&name).is_ok()
+                } else {
+                    has_word_of(item, n_bytes)
+                }
+            }),
+            NodeKind::Object => has_word_of(value, n_bytes),
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
 /// What a wrong encoding left in a text, if anything.
 fn damage(name: &str, text: &str) -> Option<&'static str> {
     if text.contains('\u{fffd}') {
@@ -102,17 +122,11 @@ fn is_mojibake(text: &str) -> bool {
         let Some(next) = chars.peek().copied() else { break };
         let is_pair = match c {
             'Â' | 'Ã' => continues(next),
-            // Only with what no word has after such a letter.
-            'Ä' | 'Å' => {
-                continues(next) && !next.is_alphabetic() && !matches!(next, '–' | '—' | '’' | '”' | '“' | '‘')
-            }
-            'â' => {
-                let third = {
-                    let mut rest = chars.clone();
-                    rest.next();
-                    rest.next()
-                };
-                continues(next) && third.is_some_and(continues)
+            // Only with what no word has after such a letter; a name's letters may have changed case on their way.
+            'Ä' | 'Å' | 'â' | 'ã' | 'ä' | 'å' => {
+                let is_symbol = continues(next) && !next.is_alphabetic() && !"–—’”“‘…»\u{a0}".contains(next);
+                let mut rest = chars.clone().skip(1);
+                is_symbol || c == 'â' && continues(next) && rest.next().is_some_and(continues)
             }
             _ => false,
         };

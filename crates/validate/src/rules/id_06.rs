@@ -9,7 +9,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Significant,
     "an NHS number's verification status is missing or contradicts it",
     "Only a number with status 01 was traced. Without a status nobody knows whether it may identify a person; status \
-     01 without a number says that something was lost. Map the status beside the number.",
+     01 without a number says that something was lost. Map the status beside the number. A source whose numbers the \
+     project trusts (`nhs_number = \"trusted\"`) need not say it.",
 );
 
 pub struct Id06;
@@ -23,10 +24,10 @@ impl ResourceRule for Id06 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>) {
         for identifier in nhs_identifier::all(resource) {
             let detail = match (identifier.value, identifier.status) {
-                (Some(_), None) => "expected a verification status, found none",
+                (Some(_), None) if !settings.trusts_numbers => "expected a verification status, found none",
                 (None, Some("01")) => "expected a number beside status 01, found none",
                 _ => continue,
             };
@@ -38,7 +39,7 @@ impl ResourceRule for Id06 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::found;
+    use crate::rules::{found, found_where};
 
     fn patient(value: &str, status: &str) -> String {
         let status = if status.is_empty() {
@@ -59,5 +60,11 @@ mod tests {
         assert!(found(&Id06, &patient(number, "01")).is_empty());
         assert!(found(&Id06, &patient(number, "03")).is_empty());
         assert!(found(&Id06, &patient("", "07")).is_empty());
+    }
+
+    #[test]
+    fn id_06_asks_no_status_of_a_source_whose_numbers_are_trusted() {
+        assert!(found_where(&Id06, &patient(r#","value":"9990000107""#, ""), true).is_empty());
+        assert_eq!(found_where(&Id06, &patient("", "01"), true).len(), 1);
     }
 }

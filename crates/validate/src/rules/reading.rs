@@ -5,7 +5,7 @@ use epr_fhir::{Node, NodeKind};
 pub(crate) const SNOMED: &str = "http://snomed.info/sct";
 
 /// The codings of a `CodeableConcept`.
-pub(crate) fn codings<'a>(concept: Node<'a>) -> impl Iterator<Item = Node<'a>> {
+pub(crate) fn codings(concept: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     concept.get("coding").into_iter().flat_map(Node::items)
 }
 

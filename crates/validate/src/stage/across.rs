@@ -21,11 +21,14 @@ pub(super) struct Across {
 /// How often a rule was asked, and how often it found something.
 pub(super) type Counts = Vec<(&'static str, u64, u64)>;
 
+/// Gives its page, and how many facts it looked at.
+type Rule = fn(&Facts, &mut Vec<Across>) -> (&'static HazardDoc, u64);
+
 /// Asks every rule; `facts` are sorted.
 pub(super) fn find(facts: &Facts) -> (Vec<Across>, Counts) {
     let mut found = Vec::new();
     let mut counts = Counts::new();
-    let rules: [fn(&Facts, &mut Vec<Across>) -> (&'static HazardDoc, u64); 6] =
+    let rules: [Rule; 6] =
         [denied_allergies, bookings_of_the_dead, lost_follow_ups, episodes, doubled_pathways, cut_texts];
     for rule in rules {
         let before = found.len();

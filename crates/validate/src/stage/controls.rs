@@ -294,7 +294,7 @@ impl Controls {
                 let record = record?;
                 let Some(slot) = slots.next() else { break };
                 let domain = &DOMAINS[usize::from(slot.domain)];
-                let (verdict, rule) = self.verdict(slot, facts, held);
+                let (verdict, rule) = verdict(slot, facts, held);
                 for doc in [Some(domain.lost), domain.moved].into_iter().flatten() {
                     let count = counts.entry(doc.issue.code).or_default();
                     count.0 += 1;
@@ -318,21 +318,6 @@ impl Controls {
             ControlLedger { outcomes: Some(outcomes), ..ledger.clone() }
         });
         Ok((ledgers.collect(), counts.into_iter().map(|(code, (n, failed))| (code, n, failed)).collect()))
-    }
-
-    /// What became of a row, and the code to name beside it.
-    fn verdict(&self, slot: &Slot, facts: &Facts, held: &BTreeMap<u32, Hold>) -> (Verdict, Option<String>) {
-        let named = |outcome| Verdict { outcome, doc: None, detail: "", path: "" };
-        if let Some(hold) = held.get(&slot.number).filter(|_| slot.number != NONE) {
-            return (named(ControlOutcome::Held), Some(hold.rule.clone()));
-        }
-        if let Some((outcome, code)) = &slot.not_made {
-            return (named(*outcome), code.clone());
-        }
-        let verdict =
-            if slot.number == NONE { lost(slot) } else { compare(slot, facts.state(slot.number).map(|s| s.1)) };
-        let rule = verdict.doc.map(|doc| doc.issue.code.to_owned());
-        (verdict, rule)
     }
 
     fn record(
@@ -369,6 +354,20 @@ impl Controls {
             delivered_at: state.and_then(|(_, s)| s.at).map(|at| at.to_string()),
         }
     }
+}
+
+/// What became of a row, and the code to name beside it.
+fn verdict(slot: &Slot, facts: &Facts, held: &BTreeMap<u32, Hold>) -> (Verdict, Option<String>) {
+    let named = |outcome| Verdict { outcome, doc: None, detail: "", path: "" };
+    if let Some(hold) = held.get(&slot.number).filter(|_| slot.number != NONE) {
+        return (named(ControlOutcome::Held), Some(hold.rule.clone()));
+    }
+    if let Some((outcome, code)) = &slot.not_made {
+        return (named(*outcome), code.clone());
+    }
+    let verdict = if slot.number == NONE { lost(slot) } else { compare(slot, facts.state(slot.number).map(|s| s.1)) };
+    let rule = verdict.doc.map(|doc| doc.issue.code.to_owned());
+    (verdict, rule)
 }
 
 fn issue(told: &ControlOutcomeRecord, verdict: &Verdict, doc: &HazardDoc) -> Issue {

@@ -162,6 +162,10 @@ impl Extracted {
 
 fn wide(resource: Node<'_>) -> Vec<(String, bool)> {
     let mut found = Vec::new();
+    // Most resources have no such text; then no path is made.
+    if !da_02::has_word_of(resource, WIDTH) {
+        return found;
+    }
     da_02::each_word(resource, &mut |path, _, text| {
         if text.len() >= WIDTH {
             let length = text.chars().count();

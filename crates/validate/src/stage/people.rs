@@ -12,10 +12,9 @@ use epr_run::parts::{self, PartReader};
 use epr_run::records::{self, KeyRecord, LinkRecord};
 use epr_run::{FinishedStage, RunError, StageContext};
 
-use super::{Actions, Output};
-use crate::moment::Moment;
-use crate::rules::{self, RESOURCE_RULES, RuleSettings};
-use crate::stage::facts::Extracted;
+use super::facts::Extracted;
+use super::{Actions, Output, Settings};
+use crate::rules::{self, RESOURCE_RULES};
 
 /// What link decided.
 #[derive(Debug, Default)]
@@ -60,7 +59,7 @@ pub(super) struct OfRecords {
 pub(super) fn check_records(
     ctx: StageContext<'_>,
     people: &People,
-    settings: &RuleSettings,
+    settings: &Settings<'_>,
     actions: &Actions<'_>,
     out: &mut Output,
 ) -> Result<OfRecords, RunError> {
@@ -80,6 +79,7 @@ pub(super) fn check_records(
                 continue;
             }
             let person = people.person(id);
+            let settings = settings.of(lineages.get(&id).map(|l| l.table.as_ref()));
             for rule in RESOURCE_RULES.iter().filter(|r| rules::looks_at(**r, "Patient")) {
                 hazards.clear();
                 rule.check(resource.root(), settings, &mut hazards);
@@ -146,9 +146,4 @@ fn lineages(map: &FinishedStage, people: &People) -> Result<HashMap<ResourceId, 
 /// The patient of a resource: by R4's own elements, or the participant of an Appointment.
 pub(super) fn patient_of(by_element: Option<ResourceId>, extracted: &Extracted) -> Option<ResourceId> {
     by_element.or(extracted.participant)
-}
-
-/// "Now", where it can be read.
-pub(super) fn now(settings: &RuleSettings) -> Option<Moment> {
-    Moment::parse(&settings.as_of)
 }

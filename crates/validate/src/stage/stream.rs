@@ -15,7 +15,7 @@ use super::facts::{Extracted, Facts, Wanted};
 use super::ids::Ids;
 use super::people::{self, People};
 use super::run_wide::RefFindings;
-use super::{Actions, Output, RuleAction, ValidateError};
+use super::{Actions, Output, RuleAction, Settings, ValidateError};
 use crate::check::Checker;
 use crate::finding::Finding;
 use crate::issues;
@@ -31,7 +31,7 @@ const BATCH_BYTES: usize = 16 << 20;
 pub(super) struct Stream<'a> {
     pub(super) ctx: StageContext<'a>,
     pub(super) program: &'a Program<'a>,
-    pub(super) settings: &'a RuleSettings,
+    pub(super) settings: &'a Settings<'a>,
     pub(super) actions: &'a Actions<'a>,
     pub(super) ids: &'a Ids,
     pub(super) people: &'a People,
@@ -159,7 +159,7 @@ impl Stream<'_> {
             self.ctx.stop.check()?;
             let check = || -> Vec<Checked> {
                 let lines = (0..batch.ends.len()).into_par_iter().with_min_len(16);
-                lines.map(|i| self.line(batch.line(i), place.resource_type, workers)).collect()
+                lines.map(|i| self.line(batch.line(i), place, workers)).collect()
             };
             let (read, checked) = rayon::join(|| next.fill(&mut reader, &mut line), check);
             read?;
@@ -173,7 +173,8 @@ impl Stream<'_> {
         Ok(n_lines)
     }
 
-    fn line(&self, line: &[u8], folder_type: &str, workers: &[Mutex<Worker<'_>>]) -> Checked {
+    fn line(&self, line: &[u8], place: &Place<'_>, workers: &[Mutex<Worker<'_>>]) -> Checked {
+        let folder_type = place.resource_type;
         let index = rayon::current_thread_index().unwrap_or(0) % workers.len();
         let mut guard = workers[index].lock().unwrap_or_else(PoisonError::into_inner);
         let worker = &mut *guard;
@@ -202,20 +203,27 @@ impl Stream<'_> {
         let own_id = id(checked.facts.id);
         // Of a composed person each record is looked at, as its source has it.
         if folder_type != "Patient" || !own_id.is_some_and(|id| self.people.is_composed(id)) {
-            self.hazards(worker, folder_type, &mut findings);
+            let table = own_id.and_then(|id| place.key(id)).map(|k| k.table.as_str());
+            self.hazards(worker, folder_type, self.settings.of(table), &mut findings);
         }
-        let extracted = Extracted::read(folder_type, worker.resource.root(), people::now(self.settings));
+        let extracted = Extracted::read(folder_type, worker.resource.root(), self.settings.now());
         let patient = people::patient_of(id(checked.facts.patient_id), &extracted);
         Checked { id: own_id, patient, findings, extracted }
     }
 
-    fn hazards(&self, worker: &mut Worker<'_>, resource_type: &str, findings: &mut Vec<Found>) {
+    fn hazards(
+        &self,
+        worker: &mut Worker<'_>,
+        resource_type: &str,
+        settings: &RuleSettings,
+        findings: &mut Vec<Found>,
+    ) {
         for (rule, counts) in RESOURCE_RULES.iter().zip(&mut worker.rules) {
             if !rules::looks_at(*rule, resource_type) {
                 continue;
             }
             worker.hazards.clear();
-            rule.check(worker.resource.root(), self.settings, &mut worker.hazards);
+            rule.check(worker.resource.root(), settings, &mut worker.hazards);
             counts[0] += 1;
             counts[1] += u64::from(!worker.hazards.is_empty());
             let doc = rule.doc();
@@ -251,8 +259,7 @@ impl Stream<'_> {
             return Err(ValidateError::NoIdentity { part: place.path.display().to_string(), line });
         };
         self.run_wide(number, place.resource_type, refs, &mut checked.findings);
-        let first = place.keys.partition_point(|k| k.id < id);
-        let key = place.keys.get(first).filter(|k| k.id == id);
+        let key = place.key(id);
         let source = (place.resource_type, key.map(|k| k.table.as_str()));
         streamed.facts.push(self.ids, self.wanted, (number, checked.patient), source, checked.extracted);
         for Found { finding, action } in checked.findings {
@@ -309,6 +316,13 @@ struct Place<'a> {
     path: &'a std::path::Path,
     /// Sorted by id.
     keys: &'a [KeyRecord],
+}
+
+impl Place<'_> {
+    fn key(&self, id: ResourceId) -> Option<&KeyRecord> {
+        let first = self.keys.partition_point(|k| k.id < id);
+        self.keys.get(first).filter(|k| k.id == id)
+    }
 }
 
 /// Says where a resource came from.
