@@ -141,6 +141,13 @@ impl Tally {
         cell[1] += u64::from(failed);
     }
 
+    /// Takes back a failure that a profile has replaced by its own decision.
+    pub(crate) fn take_back(&mut self, rule: BaseRule) {
+        let cell = &mut self.counts[rule as usize];
+        cell[0] -= 1;
+        cell[1] -= 1;
+    }
+
     /// Counts a decision on a rule that only profiles have.
     pub(crate) fn count_named(&mut self, rule: &str, failed: bool) {
         if self.quiet > 0 {

@@ -245,3 +245,25 @@ fn values_are_held_against_limits_bindings_and_types_of_the_profile() {
         ],
     );
 }
+
+#[test]
+fn a_binding_of_the_profile_takes_the_place_of_the_types() {
+    let elements = r#"{ "id": "Patient.maritalStatus", "path": "Patient.maritalStatus",
+        "binding": { "strength": "extensible", "valueSet": "http://hl7.org/fhir/ValueSet/name-use" } }"#;
+    let Some(definitions) = r4::with(&[definition(PROFILE, "Patient", "", elements)]) else { return };
+    let marital = |system: &str, code: &str| {
+        format!(
+            r#"{{ "resourceType": "Patient",
+                 "maritalStatus": {{ "coding": [ {{ "system": "http://hl7.org/fhir/{system}", "code": "{code}" }} ] }} }}"#
+        )
+    };
+    let warnings = |profiles: &[(String, String)], resource: String| {
+        let program = Program::compile(&definitions, &profiles.iter().cloned().collect()).unwrap();
+        let findings = Checker::new(&program).check(&Resource::parse_json(resource.as_bytes()).unwrap());
+        findings.issues.iter().map(|issue| issue.code).collect::<Vec<_>>()
+    };
+    let assigned = [("Patient".to_owned(), PROFILE.to_owned())];
+    assert_eq!(warnings(&[], marital("name-use", "usual")), ["VAL0041"]);
+    assert_eq!(warnings(&assigned, marital("name-use", "usual")), Vec::<&str>::new());
+    assert_eq!(warnings(&assigned, marital("contact-point-use", "home")), ["VAL0041"]);
+}

@@ -10,7 +10,7 @@ use epr_model::Severity;
 use super::coded::coded_as;
 use super::value::{equal, holds};
 use super::walk::{Walk, describe};
-use crate::finding::Step;
+use crate::finding::{Finding, Step};
 use crate::invariant::Outcome;
 use crate::issues;
 use crate::profile::{Given, JsonName, ProfileProgram, Rule, RuleId};
@@ -36,7 +36,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// The profiles that a resource claims, and the ones assigned to its type.
     pub(super) fn profiles(&mut self, node: Node<'r>, type_name: &'r str, is_contained: bool) {
         let program = self.checker.program;
-        let n_before = self.issues.len();
+        self.n_base = self.issues.len();
         let mut done: Vec<&str> = Vec::new();
         if !is_contained && let Some(url) = program.assigned.get(type_name) {
             done.push(url);
@@ -59,6 +59,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 self.claimed(node, type_name, profile);
             }
         }
+        let n_before = std::mem::take(&mut self.n_base);
         if self.issues.len() > n_before {
             // An element and its slices ask for much of the same; it is told once.
             let mut seen = std::collections::BTreeSet::new();
@@ -108,9 +109,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return Some(false);
         }
         let n_before = self.issues.len();
+        let n_base = std::mem::take(&mut self.n_base);
         self.checker.tally.quiet += 1;
         self.apply(&profile, 0, instance);
         self.checker.tally.quiet -= 1;
+        self.n_base = n_base;
         let fails = self.issues[n_before..].iter().any(|issue| issue.severity >= Severity::Error);
         self.issues.truncate(n_before);
         Some(!fails)
@@ -125,6 +128,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let rule = &profile.rules[at as usize];
         if let Some(main) = instance.main {
             self.given(rule, main, instance.type_code);
+            self.take_back_warning(rule);
             for binding in &rule.bindings {
                 self.profile_binding(binding, main, instance.type_code);
             }
@@ -282,6 +286,24 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     fn profile_binding(&mut self, binding: &BindingProgram, main: Node<'r>, type_code: &str) {
         self.bound(binding, coded_as(type_code), main);
+    }
+
+    /// A binding of the profile takes the place of the type's extensible one, whose warning is taken back.
+    fn take_back_warning(&mut self, rule: &Rule<'p>) {
+        if self.n_base == 0 || rule.bindings.is_empty() {
+            return;
+        }
+        let is_warning = |issue: &Finding| issue.code == issues::VAL_BINDING_EXTENSIBLE;
+        if !self.issues[..self.n_base].iter().any(is_warning) {
+            return;
+        }
+        let path = crate::finding::render(&self.steps);
+        let found = self.issues[..self.n_base].iter().position(|issue| is_warning(issue) && issue.path == path);
+        if let Some(at) = found {
+            self.issues.remove(at);
+            self.n_base -= 1;
+            self.checker.tally.take_back(BaseRule::BindingExtensible);
+        }
     }
 
     fn profile_invariants(&mut self, rule: &Rule<'p>, instance: Instance<'r>) {

@@ -37,6 +37,8 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) around: Vec<&'r str>,
     /// How many rules of profiles are being applied one inside the other.
     pub(super) depth: u32,
+    /// How many of the findings are of the check against the type, while profiles are looked at; else 0.
+    pub(super) n_base: usize,
 }
 
 /// Where a resource stands.
@@ -65,6 +67,7 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         resource_at: (0, ""),
         around: Vec::new(),
         depth: 0,
+        n_base: 0,
     };
     walk.json_faults(resource);
     walk.any_resource(root, Place::Root);
