@@ -230,6 +230,10 @@ pub(crate) struct LoadArgs {
     /// Say what would be sent, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+
+    /// Read everything back from a FHIR server and compare it with what was delivered; sends nothing.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) verify: bool,
 }
 
 #[derive(Debug, Clone, Args)]

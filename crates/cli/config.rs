@@ -164,9 +164,47 @@ pub(crate) enum Retired {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TargetSection {
     pub(crate) kind: String,
+    /// The environment variable that holds the server's base address.
     pub(crate) url_env: Option<String>,
+    /// The environment variable that holds a bearer token.
+    pub(crate) token_env: Option<String>,
     pub(crate) live: Option<bool>,
     pub(crate) capability: Option<PathBuf>,
+    /// Whatever the server says of itself.
+    pub(crate) bundle: Option<BundleSetting>,
+    /// Resources in one bundle.
+    #[serde(default = "hundred")]
+    pub(crate) max_entries: usize,
+    /// Kilobytes of resources in one bundle.
+    #[serde(default = "four_megabytes")]
+    pub(crate) max_kb: usize,
+    /// Bundles on their way at once, at most.
+    #[serde(default = "eight")]
+    pub(crate) in_flight: usize,
+    /// Seconds for one request.
+    #[serde(default = "two_minutes")]
+    pub(crate) timeout: u64,
+    /// Seconds of "not now" after which a load ends unfinished.
+    #[serde(default = "ten_minutes")]
+    pub(crate) patience: u64,
+    #[serde(default)]
+    pub(crate) look: LookSetting,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BundleSetting {
+    Transaction,
+    Batch,
+}
+
+/// Which resources are read at the target although we have nothing new for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LookSetting {
+    #[default]
+    All,
+    Changed,
 }
 
 impl ProjectFile {
@@ -182,8 +220,11 @@ impl ProjectFile {
             }
         }
         for (name, target) in &self.target {
-            if target.url_env.is_some() || target.capability.is_some() {
-                bail!("target.{name}: targets over a network are not built yet in this version");
+            if target.kind == "fhir" && target.url_env.is_none() {
+                bail!("target.{name}: a target of kind fhir needs url_env, the variable that holds its address");
+            }
+            if target.kind != "fhir" && target.url_env.is_some() {
+                bail!("target.{name}: url_env is for a target of kind fhir");
             }
         }
         Ok(())
@@ -194,6 +235,26 @@ impl Default for RunSection {
     fn default() -> Self {
         Self { batch_rows: 8192 }
     }
+}
+
+const fn hundred() -> usize {
+    100
+}
+
+const fn four_megabytes() -> usize {
+    4096
+}
+
+const fn eight() -> usize {
+    8
+}
+
+const fn two_minutes() -> u64 {
+    120
+}
+
+const fn ten_minutes() -> u64 {
+    600
 }
 
 fn london() -> String {
@@ -319,7 +380,9 @@ fn set(table: &mut Table, key: &str, value: &str, working_folder: &Path) -> anyh
         at = next.as_table_mut().ok_or_else(|| anyhow!("`{step}` is not a section"))?;
     }
     let value = match *last {
-        "batch_rows" => Value::Integer(value.parse().context("expected a whole number")?),
+        "batch_rows" | "max_entries" | "max_kb" | "in_flight" | "timeout" | "patience" => {
+            Value::Integer(value.parse().context("expected a whole number")?)
+        }
         "live" => Value::Boolean(value.parse().context("expected true or false")?),
         _ if value.starts_with('[') => {
             let wrapped: Table = toml::from_str(&format!("v = {value}")).context("expected a list")?;

@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Usage,
     /// The environment failed (database, disk, target); running again is right.
     Environment,
+    /// A load is unfinished; the journal says where; run again with the same `--run-dir`.
+    Unfinished,
     /// Counts do not reconcile.
     Unbalanced,
     /// Stopped by Ctrl-C; what is complete stays complete.
@@ -29,6 +31,7 @@ impl Exit {
             Self::Issues => 1,
             Self::Usage => 2,
             Self::Environment => 3,
+            Self::Unfinished => 4,
             Self::Unbalanced => 5,
             Self::Stopped => 130,
         }
@@ -80,6 +83,7 @@ impl From<RunError> for Failure {
         let exit = exit_of(&error);
         let next = match &error {
             RunError::Signed { .. } => Some("add --discard-signature to do it again all the same"),
+            RunError::LiveLoadBegan { .. } => Some("begin another run in a new --run-dir"),
             RunError::Locked { .. } => Some("wait for the other epr, or name another --run-dir"),
             RunError::Altered { .. } => Some("do the stage that wrote it again, in a new run folder"),
             _ => None,
@@ -96,7 +100,8 @@ pub(crate) fn exit_of(error: &RunError) -> Exit {
         | RunError::Altered { .. }
         | RunError::Locked { .. }
         | RunError::StageMissing { .. }
-        | RunError::Signed { .. } => Exit::Usage,
+        | RunError::Signed { .. }
+        | RunError::LiveLoadBegan { .. } => Exit::Usage,
         RunError::Stopped => Exit::Stopped,
         RunError::Unbalanced(_) => Exit::Unbalanced,
     }

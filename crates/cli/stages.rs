@@ -87,7 +87,7 @@ impl Session {
         Ok(Self { workspace, run, run_hash: hash, bar, quiet, verbose, old_signature })
     }
 
-    fn context(&self) -> StageContext<'_> {
+    pub(crate) fn context(&self) -> StageContext<'_> {
         StageContext { run: &self.run, progress: &self.bar, stop: &STOP }
     }
 
@@ -206,16 +206,52 @@ impl Session {
     }
 
     pub(crate) fn load(&self, target: &str) -> Outcome<FinishedStage> {
+        let input = self.load_input(target)?;
+        let remember = || -> Outcome<()> {
+            let link = self.run.input(Stage::Link)?;
+            Ok(epr_link::remember(&link, &self.workspace.project.state())?)
+        };
+        // Once the ids are out in the world later runs must give the same persons the same ids. A server has some of
+        // them after the first bundle, whether or not the load ends.
+        if input.server.is_some() {
+            remember()?;
+        }
         let loaded = self.stage(Stage::Load, &format!("6-load/{target}"), || {
-            let section = &self.workspace.project.file.target[target];
-            let kind = target_kind(target, &section.kind)?;
-            let input = LoadInput { run_hash: self.run_hash.clone(), target_name: target.to_owned(), kind };
-            epr_load::run(self.context(), &input).map_err(|error| of_stage(error, Exit::Environment))
+            epr_load::run(self.context(), &input).map_err(|error| self.load_failure(target, error))
         })?;
-        // From now on the ids are out in the world: later runs must give the same persons the same ids.
-        let link = self.run.input(Stage::Link)?;
-        epr_link::remember(&link, &self.workspace.project.state())?;
+        remember()?;
         Ok(loaded)
+    }
+
+    /// What a load to a target needs, the address and the token of a server from the environment.
+    pub(crate) fn load_input(&self, target: &str) -> Outcome<LoadInput> {
+        let section = &self.workspace.project.file.target[target];
+        let kind = target_kind(target, &section.kind)?;
+        let server = match kind {
+            TargetKind::Files => None,
+            TargetKind::Fhir => Some(crate::commands::load::server(&self.workspace.project, target, section)?),
+        };
+        Ok(LoadInput { run_hash: self.run_hash.clone(), target_name: target.to_owned(), kind, server })
+    }
+
+    /// An unfinished load says what is true at the target and what to type.
+    pub(crate) fn load_failure(&self, target: &str, error: epr_load::LoadError) -> Failure {
+        let exit = if error.is_usage() {
+            Exit::Usage
+        } else if error.is_unfinished() {
+            Exit::Unfinished
+        } else {
+            Exit::Environment
+        };
+        let again = format!("epr load --run-dir {} --target {target}", self.run.root().display());
+        let failure = of_stage(error, exit);
+        match failure.exit {
+            Exit::Unfinished | Exit::Environment => failure
+                .state("what the target confirmed stands in the journal and is not sent again")
+                .next(format!("{again} goes on from there")),
+            Exit::Usage => failure.state("nothing was sent"),
+            _ => failure,
+        }
     }
 
     /// The targets that may be loaded without a signature, or the one named.
@@ -385,7 +421,7 @@ fn give_to_group(folder: &Path, group: &str) -> Outcome<()> {
 
 fn target_kind(name: &str, kind: &str) -> Outcome<TargetKind> {
     TargetKind::from_code(kind)
-        .ok_or_else(|| Failure::usage(anyhow!("target.{name}.kind is `{kind}`; this version knows: files")))
+        .ok_or_else(|| Failure::usage(anyhow!("target.{name}.kind is `{kind}`; this version knows: files, fhir")))
 }
 
 fn rule_action(setting: RuleSetting) -> RuleAction {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use epr_run::RunError;
 
+use crate::journal::JournalError;
+
 /// A load that cannot go on. Nothing of target `files` is delivered then: its folder is unfinished.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -36,4 +38,39 @@ pub enum LoadError {
          nothing was delivered; run `epr validate` again"
     )]
     LedgersDisagree { resource_type: String },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("target {target}: the address or its settings are not there")]
+    NoServer { target: String },
+    #[error("could not read the capability statement {path}: {reason}")]
+    Capability { path: PathBuf, reason: String },
+    #[error("target {target} says in its capability statement that it takes neither transactions nor batches")]
+    NoBundles { target: String },
+    #[error("could not reach target {target}: no request was answered")]
+    Unreachable { target: String },
+    #[error("target {target} answers HTTP {status} where a FHIR server takes bundles")]
+    NoFhirServer { target: String, status: u16 },
+    #[error("target {target} does not let us in (HTTP {status})")]
+    NotAllowed { target: String, status: u16 },
+    #[error("target {target} answered nothing but \"not now\" for {seconds} seconds")]
+    GaveUp { target: String, seconds: u64 },
+}
+
+impl LoadError {
+    /// Whether something may have been sent, and the journal says what: the load is unfinished.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self, Self::GaveUp { .. } | Self::NotAllowed { .. })
+    }
+
+    /// Whether the project or what it names is wrong; nothing was sent then.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Journal(JournalError::OtherVersion { .. } | JournalError::OtherServer { .. })
+                | Self::NoServer { .. }
+                | Self::Capability { .. }
+                | Self::NoBundles { .. }
+                | Self::NoFhirServer { .. }
+        )
+    }
 }

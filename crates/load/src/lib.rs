@@ -3,7 +3,8 @@
 //! In: the linked set (`3-link`) and what validation holds back (`4-validate/holds.parquet`). Out:
 //! `6-load/<target>/` with what the target was given or said: for target `files` one plain NDJSON file a type,
 //! sorted by id, and a manifest in the form of FHIR's bulk data export; for every target the crosswalk and the
-//! third ledger, down to the last resource.
+//! third ledger, down to the last resource. For target `fhir` also the resources at the server, and a journal that
+//! outlives the run: each resource is there once, whatever was killed or cut in between.
 //! Never here: a change to a resource. Every line is compared with the hash that link wrote; a line that was
 //! altered between stops the load. Whether a signature allows a load to a live target is asked by the caller.
 //!
@@ -11,14 +12,20 @@
 //! |---|---|
 //! | what a target must be able to do, and what it answers | [`target`] |
 //! | target `files` | [`files`] |
+//! | target `fhir`: a server, bundles, their answers | [`fhir`] |
+//! | what was sent to a server and what it answered | [`journal`] |
+//! | which resource must be there before which | [`order`] |
 //! | the order in which resources are sent, in bounded memory | [`sorted`] |
 //! | answers counted, crosswalk and issues written | [`receipts`] |
 //! | what can stop a load | [`error`] |
 //! | the codes of load's issues | [`issues`] |
 
 pub mod error;
+pub mod fhir;
 pub mod files;
 pub mod issues;
+pub mod journal;
+pub mod order;
 pub mod receipts;
 pub mod sorted;
 pub mod target;
@@ -34,6 +41,7 @@ use epr_run::records::{self, HoldRecord};
 use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext};
 
 pub use crate::error::LoadError;
+pub use crate::fhir::FhirServer;
 pub use crate::issues::ISSUES;
 use crate::receipts::Receipts;
 use crate::sorted::Sorter;
@@ -49,6 +57,8 @@ pub struct LoadInput {
     /// The name after `target.` in `epr.toml`; the folder below `6-load`.
     pub target_name: String,
     pub kind: TargetKind,
+    /// For kind `fhir`.
+    pub server: Option<FhirServer>,
 }
 
 /// The kinds of target that this version knows.
@@ -56,18 +66,25 @@ pub struct LoadInput {
 pub enum TargetKind {
     /// NDJSON files in the run folder, as bulk import services take them. Never live.
     Files,
+    /// A FHIR R4 server over HTTP.
+    Fhir,
 }
 
 impl TargetKind {
     /// Reads `kind` of a target in `epr.toml`; `None` for a kind that this version does not know.
     pub fn from_code(code: &str) -> Option<Self> {
-        (code == "files").then_some(Self::Files)
+        match code {
+            "files" => Some(Self::Files),
+            "fhir" => Some(Self::Fhir),
+            _ => None,
+        }
     }
 
     /// Whether a load changes a record that people treat patients by: then it wants a signature first.
     pub const fn is_live(self) -> bool {
         match self {
             Self::Files => false,
+            Self::Fhir => true,
         }
     }
 }
@@ -79,6 +96,7 @@ impl TargetKind {
 pub fn run(ctx: StageContext<'_>, input: &LoadInput) -> Result<FinishedStage, LoadError> {
     match input.kind {
         TargetKind::Files => run_to(ctx, input, &mut files::Files::new()),
+        TargetKind::Fhir => run_to(ctx, input, &mut fhir::Fhir::new(input)?),
     }
 }
 
@@ -96,10 +114,13 @@ pub fn run_to(ctx: StageContext<'_>, input: &LoadInput, target: &mut dyn Target)
     let delivery = Delivery { folder: &folder, target_name: &input.target_name, as_of: &as_of };
     let mut receipts = Receipts::new(&folder)?;
     target.begin(&delivery)?;
+    let n_delivered = ledgers.values().map(|l| l.delivered).sum();
+    let sorter =
+        Sorter { ctx, link: &link, validate: &validate, keys: &keys, holds: &holds, scratch: &scratch, n_delivered };
+    target.deliver(&delivery, &sorter)?;
     for resource_type in resource_types(&link) {
         let expected = ledgers.get(&resource_type).map_or(0, |l| l.delivered);
         ctx.progress.begin(&resource_type, Some(expected), "resources");
-        let sorter = Sorter { ctx, link: &link, keys: &keys, holds: &holds, scratch: &scratch };
         let mut resources = sorter.sort(&resource_type)?;
         receipts.begin_type(&resource_type);
         if resources.has_any() {
@@ -123,6 +144,39 @@ pub fn run_to(ctx: StageContext<'_>, input: &LoadInput, target: &mut dyn Target)
     manifest.issues = said.issues;
     manifest.ledgers.resources = ledgers;
     Ok(folder.finish(manifest)?)
+}
+
+/// Does something with the delivered resources and no stage: `name` is a scratch folder below `6-load`.
+pub(crate) fn with_sorter<T>(
+    ctx: StageContext<'_>,
+    name: &str,
+    work: impl FnOnce(&Sorter<'_>) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    let link = ctx.run.input(Stage::Link)?;
+    let validate = ctx.run.input(Stage::Validate)?;
+    let holds = Holds::read(&validate)?;
+    let ledgers = ledgers_before(&link, &validate, &holds)?;
+    let scratch = ctx.run.root().join(Stage::Load.folder()).join(name);
+    let clear = || match fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(RunError::io("delete", &scratch)(error)),
+        _ => Ok(()),
+    };
+    clear()?;
+    let result = (|| {
+        let keys = KeysByPart::split(&link, &scratch.join("keys"))?;
+        let n_delivered = ledgers.values().map(|l| l.delivered).sum();
+        work(&Sorter {
+            ctx,
+            link: &link,
+            validate: &validate,
+            keys: &keys,
+            holds: &holds,
+            scratch: &scratch,
+            n_delivered,
+        })
+    })();
+    clear()?;
+    result
 }
 
 /// The ids that validation holds back, by type.

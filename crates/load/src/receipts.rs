@@ -8,6 +8,7 @@ use epr_run::records::{CrosswalkRecord, RecordWriter};
 use epr_run::{RunError, StageFolder};
 
 use crate::issues::ISSUES;
+use crate::journal::Reason;
 use crate::target::{Answer, Sent};
 
 /// Takes a target's answers, one for each resource.
@@ -68,19 +69,19 @@ impl Receipts {
             Answer::Edited { target_id, version } => {
                 ledger.edited += 1;
                 self.cross(sent, target_id, version)?;
-                self.issue("LOD0103", Action::Kept, sent)
+                self.issue("LOD0103", Action::Kept, sent, None)
             }
-            Answer::Rejected => {
+            Answer::Rejected { why } => {
                 ledger.rejected += 1;
-                self.issue("LOD0101", Action::Rejected, sent)
+                self.issue("LOD0101", Action::Rejected, sent, why)
             }
             Answer::InDoubt => {
                 ledger.in_doubt += 1;
-                self.issue("LOD0102", Action::Kept, sent)
+                self.issue("LOD0102", Action::Kept, sent, None)
             }
             Answer::Blocked => {
                 ledger.blocked += 1;
-                self.issue("LOD0104", Action::Kept, sent)
+                self.issue("LOD0104", Action::Kept, sent, None)
             }
         }
     }
@@ -102,7 +103,7 @@ impl Receipts {
         })
     }
 
-    fn issue(&mut self, code: &str, action: Action, sent: &Sent) -> Result<(), RunError> {
+    fn issue(&mut self, code: &str, action: Action, sent: &Sent, why: Option<&Reason>) -> Result<(), RunError> {
         let severity = severity_of(code);
         let mut issue = Issue::new(code, severity, action, Stage::Load);
         let mut place = sent.table.splitn(3, '/').map(str::to_owned);
@@ -111,6 +112,12 @@ impl Receipts {
         issue.table = place.next();
         issue.row_no = Some(sent.row_no);
         issue.resource_type = Some(self.resource_type.clone());
+        if let Some(why) = why {
+            issue.fhir_path.clone_from(&why.path);
+            let said = [why.status.map(|status| format!("HTTP {status}")), why.code.clone()];
+            let said: Vec<String> = said.into_iter().flatten().collect();
+            issue.shape = (!said.is_empty()).then(|| said.join(" "));
+        }
         issue.resource_id = Some(sent.id);
         issue.patient_key = (self.resource_type == "Patient").then_some(sent.id);
         *self.summary.issues.entry(code.to_owned()).or_default() += 1;

@@ -1,4 +1,5 @@
-//! The order in which resources are sent: by id, whatever the order of parts, in bounded memory.
+//! Resources in the order in which they are sent, whatever the order of parts, in bounded memory: by id within a
+//! type, or for a target that checks references, what is referred to first.
 //!
 //! Each part is checked against its keys and cut into chunks; a chunk is sorted in memory and written to a
 //! scratch file; the scratch files are merged. So neither the number of threads nor the order of parts can be
@@ -20,6 +21,7 @@ use epr_run::{FinishedStage, RunError, StageContext};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::order::{Order, Place};
 use crate::target::Sent;
 use crate::{Holds, LoadError};
 
@@ -50,6 +52,37 @@ impl Default for Outgoing {
     }
 }
 
+/// What every resource of a load comes before and after, with the number of its type in the list of types.
+pub struct Queue {
+    paths: Vec<PathBuf>,
+}
+
+impl Queue {
+    /// Reads it from its beginning; it may be read more than once.
+    pub fn open(&self) -> Result<QueueReader, LoadError> {
+        Ok(QueueReader { merge: Merge::open(self.paths.clone())?, last: None })
+    }
+}
+
+/// All resources of a load in the order of [`Order`].
+pub struct QueueReader {
+    merge: Merge,
+    last: Option<Place>,
+}
+
+impl QueueReader {
+    /// Fills `resource` with the next one and says where it stands; `None` at the end.
+    pub fn next_into(&mut self, resource: &mut Outgoing) -> Result<Option<Place>, LoadError> {
+        let Some(place) = self.merge.next_into(resource)? else { return Ok(None) };
+        if self.last == Some(place) {
+            let id = place.id.to_string();
+            return Err(LoadError::SameId { resource_type: format!("type {}", place.type_no), id });
+        }
+        self.last = Some(place);
+        Ok(Some(place))
+    }
+}
+
 /// The resources of one type that are delivered, sorted by id.
 pub struct SortedResources {
     resource_type: String,
@@ -64,7 +97,7 @@ impl SortedResources {
 
     /// Fills `resource` with the next one; `false` at the end. [`LoadError::SameId`] where two have one id.
     pub fn next_into(&mut self, resource: &mut Outgoing) -> Result<bool, LoadError> {
-        if !self.merge.next_into(resource)? {
+        if self.merge.next_into(resource)?.is_none() {
             return Ok(false);
         }
         let id = resource.sent.id;
@@ -81,29 +114,49 @@ impl SortedResources {
     }
 }
 
-/// What sorting one type needs.
+/// Where a resource of one type stands in the order.
+type PlaceOf<'a> = dyn Fn(ResourceId) -> Place + Sync + 'a;
+
+/// What sorting needs.
 #[derive(Clone, Copy)]
-pub(crate) struct Sorter<'a> {
+pub struct Sorter<'a> {
     pub(crate) ctx: StageContext<'a>,
     pub(crate) link: &'a FinishedStage,
+    pub(crate) validate: &'a FinishedStage,
     pub(crate) keys: &'a KeysByPart,
     pub(crate) holds: &'a Holds,
     pub(crate) scratch: &'a Path,
+    /// How many resources are delivered.
+    pub(crate) n_delivered: u64,
 }
 
 impl Sorter<'_> {
     /// Checks and sorts all parts of one type, in parallel.
     pub(crate) fn sort(&self, resource_type: &str) -> Result<SortedResources, LoadError> {
-        let parts = part_paths(self.link, resource_type);
-        let chunks: Vec<Vec<PathBuf>> =
-            parts.par_iter().map(|path| self.sort_part(resource_type, path)).collect::<Result<_, _>>()?;
-        self.check_no_part_missing(resource_type, &parts)?;
+        let chunks = self.sort_parts(resource_type, &Place::by_id)?;
         let folder = self.scratch.join(format!("{resource_type}-merged"));
-        let chunks = merge_down(chunks.into_iter().flatten().collect(), &folder)?;
+        let chunks = merge_down(chunks, &folder)?;
         Ok(SortedResources { resource_type: resource_type.to_owned(), merge: Merge::open(chunks)?, last: None })
     }
 
-    fn sort_part(&self, resource_type: &str, path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    /// Checks and sorts all parts of all types, what is referred to first.
+    pub(crate) fn queue(&self, order: &Order) -> Result<Queue, LoadError> {
+        let mut chunks = Vec::new();
+        for (type_no, resource_type) in order.types().iter().enumerate() {
+            chunks.extend(self.sort_parts(resource_type, &|id| order.place(type_no as u16, id))?);
+        }
+        Ok(Queue { paths: merge_down(chunks, &self.scratch.join("queue-merged"))? })
+    }
+
+    fn sort_parts(&self, resource_type: &str, place: &PlaceOf<'_>) -> Result<Vec<PathBuf>, LoadError> {
+        let parts = part_paths(self.link, resource_type);
+        let chunks: Vec<Vec<PathBuf>> =
+            parts.par_iter().map(|path| self.sort_part(resource_type, path, place)).collect::<Result<_, _>>()?;
+        self.check_no_part_missing(resource_type, &parts)?;
+        Ok(chunks.into_iter().flatten().collect())
+    }
+
+    fn sort_part(&self, resource_type: &str, path: &Path, place: &PlaceOf<'_>) -> Result<Vec<PathBuf>, LoadError> {
         let number = part_number(path).ok_or_else(|| RunError::Malformed {
             path: path.to_owned(),
             reason: "its name is not that of a part".to_owned(),
@@ -123,7 +176,7 @@ impl Sorter<'_> {
             }
             let key = checked_key(&keys, resource_type, &bytes, path, line_no)?;
             if !self.holds.contains(resource_type, key.id) {
-                chunk.push(key, &bytes)?;
+                chunk.push(place(key.id), key, &bytes)?;
             }
         }
         self.ctx.progress.advance(line_no % 1024);
@@ -179,17 +232,17 @@ fn checked_key<'k>(
 /// Entries that are sorted in memory before they go to a scratch file.
 struct Chunk {
     folder: PathBuf,
-    /// Id, and where the entry is in `data`.
-    index: Vec<(ResourceId, usize, usize)>,
+    /// Where it stands in the order, and where the entry is in `data`.
+    index: Vec<(Place, usize, usize)>,
     data: Vec<u8>,
     written: Vec<PathBuf>,
 }
 
 impl Chunk {
-    fn push(&mut self, key: &KeyRecord, bytes: &[u8]) -> Result<(), RunError> {
+    fn push(&mut self, place: Place, key: &KeyRecord, bytes: &[u8]) -> Result<(), RunError> {
         let start = self.data.len();
-        encode(key.id, key.row_no, &key.table, bytes, &mut self.data);
-        self.index.push((key.id, start, self.data.len()));
+        encode(place, key.row_no, &key.table, bytes, &mut self.data);
+        self.index.push((place, start, self.data.len()));
         if self.data.len() >= CHUNK_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -212,11 +265,11 @@ impl Chunk {
     }
 }
 
-/// Id, row number, length of the table's name, length of the resource; then both.
-const HEAD: usize = 16 + 8 + 8 + 8;
+/// Place, row number, length of the table's name, length of the resource; then both.
+const HEAD: usize = Place::BYTES + 8 + 8 + 8;
 
-fn encode(id: ResourceId, row_no: u64, table: &str, bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(id.as_bytes());
+fn encode(place: Place, row_no: u64, table: &str, bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&place.to_bytes());
     out.extend_from_slice(&row_no.to_le_bytes());
     out.extend_from_slice(&(table.len() as u64).to_le_bytes());
     out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
@@ -229,12 +282,15 @@ struct Run {
     path: PathBuf,
     file: BufReader<File>,
     next: Outgoing,
+    place: Place,
 }
 
 impl Run {
     fn open(path: PathBuf) -> Result<Self, RunError> {
         let file = File::open(&path).map_err(RunError::io("open", &path))?;
-        Ok(Self { path, file: BufReader::with_capacity(1 << 16, file), next: Outgoing::new() })
+        let next = Outgoing::new();
+        let place = Place::by_id(next.sent.id);
+        Ok(Self { path, file: BufReader::with_capacity(1 << 16, file), next, place })
     }
 
     fn advance(&mut self) -> Result<bool, RunError> {
@@ -245,9 +301,10 @@ impl Run {
             Err(e) => return Err(RunError::io("read", &self.path)(e)),
         }
         let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes"));
-        self.next.sent.id = ResourceId::from_bytes(head[..16].try_into().expect("sixteen bytes"));
-        self.next.sent.row_no = number(16);
-        let (table, bytes) = (number(24), number(32));
+        self.place = Place::from_bytes(head[..Place::BYTES].try_into().expect("the bytes of a place"));
+        self.next.sent.id = self.place.id;
+        self.next.sent.row_no = number(Place::BYTES);
+        let (table, bytes) = (number(Place::BYTES + 8), number(Place::BYTES + 16));
         self.next.sent.table.clear();
         self.next.bytes.clear();
         let read = (&mut self.file)
@@ -265,7 +322,7 @@ impl Run {
 /// The merge of sorted scratch files.
 struct Merge {
     runs: Vec<Run>,
-    heap: BinaryHeap<Reverse<(ResourceId, usize)>>,
+    heap: BinaryHeap<Reverse<(Place, usize)>>,
 }
 
 impl Merge {
@@ -274,21 +331,21 @@ impl Merge {
         for (i, path) in paths.into_iter().enumerate() {
             let mut run = Run::open(path)?;
             if run.advance()? {
-                merge.heap.push(Reverse((run.next.sent.id, i)));
+                merge.heap.push(Reverse((run.place, i)));
             }
             merge.runs.push(run);
         }
         Ok(merge)
     }
 
-    fn next_into(&mut self, resource: &mut Outgoing) -> Result<bool, RunError> {
-        let Some(Reverse((_, i))) = self.heap.pop() else { return Ok(false) };
+    fn next_into(&mut self, resource: &mut Outgoing) -> Result<Option<Place>, RunError> {
+        let Some(Reverse((place, i))) = self.heap.pop() else { return Ok(None) };
         let run = &mut self.runs[i];
         std::mem::swap(resource, &mut run.next);
         if run.advance()? {
-            self.heap.push(Reverse((run.next.sent.id, i)));
+            self.heap.push(Reverse((run.place, i)));
         }
-        Ok(true)
+        Ok(Some(place))
     }
 }
 
@@ -303,9 +360,9 @@ fn merge_down(mut paths: Vec<PathBuf>, folder: &Path) -> Result<Vec<PathBuf>, Ru
         let mut file = BufWriter::with_capacity(1 << 18, whole_file::create(&path, Access::Restricted)?);
         let mut merge = Merge::open(group.clone())?;
         let (mut resource, mut entry) = (Outgoing::new(), Vec::new());
-        while merge.next_into(&mut resource)? {
+        while let Some(place) = merge.next_into(&mut resource)? {
             entry.clear();
-            encode(resource.sent.id, resource.sent.row_no, &resource.sent.table, &resource.bytes, &mut entry);
+            encode(place, resource.sent.row_no, &resource.sent.table, &resource.bytes, &mut entry);
             file.write_all(&entry).map_err(RunError::io("write", &path))?;
         }
         file.flush().map_err(RunError::io("write", &path))?;
@@ -351,7 +408,7 @@ mod tests {
                 Chunk { folder: folder.path().to_owned(), index: Vec::new(), data: Vec::new(), written: Vec::new() };
             for ids in &chunks {
                 for id in ids {
-                    chunk.push(&key(*id), format!("<{id}>").as_bytes()).unwrap();
+                    chunk.push(Place::by_id(key(*id).id), &key(*id), format!("<{id}>").as_bytes()).unwrap();
                 }
                 chunk.flush().unwrap();
             }
@@ -359,7 +416,7 @@ mod tests {
             prop_assert!(paths.len() <= MERGED_AT_ONCE);
             let mut merge = Merge::open(paths).unwrap();
             let (mut resource, mut found) = (Outgoing::new(), Vec::new());
-            while merge.next_into(&mut resource).unwrap() {
+            while merge.next_into(&mut resource).unwrap().is_some() {
                 let id = u16::from_be_bytes(resource.sent.id.as_bytes()[..2].try_into().unwrap());
                 prop_assert_eq!(resource.bytes.clone(), format!("<{id}>").into_bytes());
                 prop_assert_eq!(&resource.sent.table, &key(id).table);

@@ -4,18 +4,25 @@ use epr_model::ResourceId;
 use epr_run::StageFolder;
 
 use crate::LoadError;
+use crate::journal::Reason;
 use crate::receipts::Receipts;
-use crate::sorted::SortedResources;
+use crate::sorted::{SortedResources, Sorter};
 
 /// Where resources go: files, a FHIR server, a supplier's load tables.
 ///
-/// The calls come in one order: `begin`, then `send` once for each type that has resources (types sorted by
+/// The calls come in one order: `begin`, `deliver`, then `send` once for each type that has resources (types sorted by
 /// name), then `finish`. A target answers once for each resource that `send` takes from the stream, by
 /// [`Receipts::push`]; a resource without an answer makes the ledger fail.
 pub trait Target {
     fn capabilities(&self) -> Capabilities;
 
     fn begin(&mut self, delivery: &Delivery<'_>) -> Result<(), LoadError>;
+
+    /// For a target that does not take type by type: sends everything, in an order of its own. `send` then only says
+    /// what became of each.
+    fn deliver(&mut self, _: &Delivery<'_>, _: &Sorter<'_>) -> Result<(), LoadError> {
+        Ok(())
+    }
 
     /// Takes all resources of one type, sorted by id.
     fn send(
@@ -68,8 +75,8 @@ pub enum Answer<'a> {
     Confirmed { target_id: &'a str, version: Option<&'a str> },
     /// It was there already with the same content; nothing was sent.
     Unchanged { target_id: &'a str, version: Option<&'a str> },
-    /// It was not taken.
-    Rejected,
+    /// It was not taken; why, where the target says so.
+    Rejected { why: Option<&'a Reason> },
     /// It was sent and no answer came.
     InDoubt,
     /// Somebody edited it at the target; it was not overwritten.

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use crate::run::{context, create, id, link, resource, validate};
 
 fn input() -> LoadInput {
-    LoadInput { run_hash: run::run_hash(), target_name: "files".to_owned(), kind: TargetKind::Files }
+    LoadInput { run_hash: run::run_hash(), target_name: "files".to_owned(), kind: TargetKind::Files, server: None }
 }
 
 fn own_key(text: &str) -> Option<String> {
@@ -232,7 +232,7 @@ impl Target for Moody {
             let answer = match resource.sent.id.as_bytes()[1] % 6 {
                 0 => Answer::Confirmed { target_id, version },
                 1 => Answer::Unchanged { target_id, version },
-                2 => Answer::Rejected,
+                2 => Answer::Rejected { why: None },
                 3 => Answer::InDoubt,
                 4 => Answer::Edited { target_id, version },
                 _ => Answer::Blocked,

@@ -29,6 +29,8 @@ pub enum RunError {
     StageMissing { path: PathBuf, stage: &'static str },
     #[error("{path} is signed; a stage cannot be done again without discarding the signature")]
     Signed { path: PathBuf },
+    #[error("the load of {path} to the live target {target} began; no stage before it can be done again")]
+    LiveLoadBegan { path: PathBuf, target: String },
     #[error("stopped on request")]
     Stopped,
     #[error(transparent)]

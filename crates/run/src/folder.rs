@@ -130,7 +130,33 @@ impl RunFolder {
         StageFolder::create(Stage::Load, place)
     }
 
+    /// Writes down that a load to a live target is about to send: from now on no stage before it is done again.
+    pub fn mark_live_load(&self, target: &str) -> Result<(), RunError> {
+        let path = self.live_mark(target);
+        if path.exists() { Ok(()) } else { whole_file::write(&path, b"", Access::Group) }
+    }
+
+    fn live_mark(&self, target: &str) -> PathBuf {
+        self.root.join(format!("live-load-{target}"))
+    }
+
+    /// The target whose live load began, where there is one.
+    fn live_load(&self) -> Result<Option<String>, RunError> {
+        for entry in fs::read_dir(&self.root).map_err(RunError::io("list", &self.root))? {
+            let name = entry.map_err(RunError::io("list", &self.root))?.file_name();
+            if let Some(target) = name.to_str().and_then(|name| name.strip_prefix("live-load-")) {
+                return Ok(Some(target.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
     fn delete_from(&self, stage: Stage, old_signature: OldSignature) -> Result<(), RunError> {
+        if stage <= Stage::Report
+            && let Some(target) = self.live_load()?
+        {
+            return Err(RunError::LiveLoadBegan { path: self.root.clone(), target });
+        }
         let signature = self.root.join(Stage::Report.folder()).join("signature.json");
         if stage <= Stage::Report && old_signature == OldSignature::Keep && signature.exists() {
             return Err(RunError::Signed { path: self.root.clone() });
