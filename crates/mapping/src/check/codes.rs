@@ -224,7 +224,7 @@ impl MapCompiler<'_, '_, '_> {
             .filter(|i| i.codes.is_empty() && i.filters.is_empty())
             .filter_map(|i| self.definitions().code_system(i.system.as_deref()?))
             .flat_map(|s| s.concepts.iter().map(|c| c.code.as_str()));
-        nearest(code, listed.chain(of_systems)).map(str::to_owned)
+        nearest(code, listed.chain(of_systems)).filter(|near| *near != code).map(str::to_owned)
     }
 
     /// Whether an element's codes are a closed list that is known here.

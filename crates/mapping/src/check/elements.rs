@@ -65,7 +65,6 @@ impl<'c> MapCompiler<'c, '_, '_> {
     pub(crate) fn members(&mut self, object: &Object, parent: &Parent<'c>) -> Vec<Member> {
         let mut members: Vec<Member> = Vec::new();
         let mut rules: Vec<Rule<'_>> = Vec::new();
-        let first_error = self.resolver.sink.n_errors();
         for member in &object.members {
             let key = &member.key;
             let is_extension = key.slice.is_some() && matches!(key.name.as_str(), "extension" | "modifierExtension");
@@ -109,9 +108,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
         for member in &mut members {
             fold(&mut member.node);
         }
-        if self.resolver.sink.n_errors() == first_error {
-            self.fill_slice(&mut members, &rules, parent);
-        }
+        self.fill_slice(&mut members, &rules, parent);
         // An object without a value is left out whole, and its literals with it: its one value cannot be missing from it.
         if !parent.is_resource && members.iter().filter(|m| has_expression(&m.node)).count() <= 1 {
             for rule in &mut rules {
