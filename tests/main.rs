@@ -19,6 +19,7 @@
 //! | FHIR packages that somebody altered | [`packages`] |
 //! | no patient's value where anybody may read | [`privacy`] |
 //! | the report in a real browser | [`browser`] |
+//! | the synthetic peninsula against its generator's answer key | [`peninsula`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 mod bad_input;
@@ -31,6 +32,7 @@ mod formats;
 mod manifests;
 mod nhs111;
 mod packages;
+mod peninsula;
 mod privacy;
 mod project;
 mod resume;
