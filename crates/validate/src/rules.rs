@@ -24,6 +24,7 @@ pub mod id_02;
 pub mod id_06;
 pub mod id_08;
 pub mod id_09;
+pub mod named;
 mod nhs_identifier;
 pub(crate) mod reading;
 pub mod rt_01;

@@ -107,7 +107,9 @@ fn write_stage(run: &RunFolder, stage: Stage, made: &[Made], finish: impl FnOnce
 
 fn write_all<R: records::Record>(folder: &StageFolder, all: &[R]) {
     let mut writer = RecordWriter::<R>::new(folder).unwrap();
-    all.iter().for_each(|r| writer.push(r).unwrap());
+    for record in all {
+        writer.push(record).unwrap();
+    }
     writer.finish().unwrap();
 }
 
