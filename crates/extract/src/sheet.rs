@@ -69,8 +69,20 @@ pub fn stage_table(
     let schema = schema::of_sheet(spec, sheet);
     let kinds = schema.columns[sheet.place.len()..].iter().map(|c| c.kind).collect();
     let sink = Sink::new(outlet, source, schema, spec.trim)?;
-    let mut table =
-        Table { ctx, outlet, source, spec, sheet, kinds, sink, unlisted: BTreeSet::new(), absent: BTreeSet::new() };
+    let mut table = Table {
+        ctx,
+        outlet,
+        source,
+        spec,
+        sheet,
+        kinds,
+        sink,
+        unlisted: BTreeSet::new(),
+        absent: BTreeSet::new(),
+        n_wanted: 0,
+        n_others: 0,
+        any_refused: false,
+    };
     ctx.progress.begin(&format!("{} {}", source.name, spec.name), Some(found.len() as u64), "files");
     for file in &found {
         ctx.stop.check()?;
@@ -78,6 +90,18 @@ pub fn stage_table(
         ctx.progress.advance(1);
     }
     ctx.progress.end();
+    // A sheet that was renamed everywhere must not pass for a table without rows.
+    if table.n_wanted == 0 && !table.any_refused && !found.is_empty() {
+        if !spec.optional {
+            return Err(ExtractError::TableMissing {
+                name: source.name.clone(),
+                table: sheet.sheets.clone(),
+                there: format!("{} workbooks with {} sheets of other names", found.len(), table.n_others),
+                spec: source.spec_path.display().to_string(),
+            });
+        }
+        outlet.raise(source, &spec.name, (issues::TABLE_ABSENT, Action::Kept), None, None, None)?;
+    }
     Ok(vec![table.sink.finish()?])
 }
 
@@ -95,6 +119,10 @@ struct Table<'t, 's> {
     unlisted: BTreeSet<String>,
     /// Optional columns that an issue was raised for.
     absent: BTreeSet<String>,
+    /// Sheets whose names fit, and the others.
+    n_wanted: usize,
+    n_others: usize,
+    any_refused: bool,
 }
 
 /// Where the rows of a sheet go while it is staged.
@@ -115,11 +143,16 @@ impl Table<'_, '_> {
         let name = files::name(path);
         let mut book = match open(path)? {
             Ok(book) => book,
-            Err(reason) => return self.raise(issues::SHEET_REFUSED, Action::Refused, format!("{name}: {reason}")),
+            Err(reason) => {
+                self.any_refused = true;
+                return self.raise(issues::SHEET_REFUSED, Action::Refused, format!("{name}: {reason}"));
+            }
         };
         let pattern = header::plain(&self.sheet.sheets);
         let is_wanted = |info: &&SheetInfo| files::matches_pattern(&pattern, &header::plain(&info.name));
         let wanted: Vec<SheetInfo> = book.sheets().iter().filter(is_wanted).cloned().collect();
+        self.n_wanted += wanted.len();
+        self.n_others += book.sheets().len() - wanted.len();
         if wanted.is_empty() {
             let n = book.sheets().len();
             return self.raise(issues::SHEET_ABSENT, Action::Kept, format!("{name}: none of its {n} sheets"));

@@ -292,8 +292,14 @@ fn what_cannot_be_read_is_refused_and_the_others_are_staged() {
 #[test]
 fn a_workbook_without_the_sheet_is_told_and_no_file_at_all_stops() {
     let spec = "tables: { t: { sheet: Other, key: Ref, columns: [ Ref ] } }";
-    let (_f, source) = source_of(spec, &[("a.xlsx", plain_sheet(&[&["Ref"]]))]);
+    let renamed = ("a.xlsx", plain_sheet(&[&["Ref"]]));
+    let book = xlsx(|book| texts(book.add_worksheet().set_name("other").unwrap(), 0, &["Ref"]));
+    let (_f, source) = source_of(spec, &[renamed.clone(), ("b.xlsx", book)]);
     assert_eq!(extract(source).unwrap().issues(), ["EXT0502 kept t - - a.xlsx: none of its 1 sheets"]);
+    let (_f, source) = source_of(spec, &[renamed]);
+    let error = extract(source).err().unwrap();
+    let told = "1 workbooks with 1 sheets of other names";
+    assert!(matches!(&error, ExtractError::TableMissing { there, .. } if there == told));
     let (_f, source) = source_of(spec, &[]);
     assert!(matches!(extract(source), Err(ExtractError::NoFiles { .. })));
     let (_f, source) = source_of("tables: { t: { sheet: Other, key: Ref, columns: [ Ref ], optional: true } }", &[]);
