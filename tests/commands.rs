@@ -123,3 +123,25 @@ fn a_report_is_signed_once_and_the_log_says_so_once() {
     run(&["map", "--run-dir", "run"], &[2]);
     run(&["map", "--run-dir", "run", "--discard-signature"], &[0]);
 }
+
+/// Royal Cornwall runs Plymouth's product: what its overlay changes can be read in an hour.
+#[test]
+fn diff_counts_what_the_second_trust_changes() {
+    let pack = |name: &str| binary::root().join("mappings").join(name);
+    let diff = |after: &str, code: i32| -> serde_json::Value {
+        let mut command = binary::epr();
+        command.arg("diff").arg(pack("rk9/ipm")).arg(pack(after)).args(["--stat", "--format", "json"]);
+        serde_json::from_slice(&binary::expect(&mut command, &[code]).stdout).unwrap()
+    };
+    let overlay = diff("ref/ipm", 1);
+    let n = overlay["changed_leaves"].as_u64().unwrap();
+    println!("{n} changed leaves over {} maps", overlay["maps_compared"]);
+    assert!(n > 0 && n <= 60, "{overlay}");
+    assert_eq!(diff("rk9/ipm", 0)["changed_leaves"], 0);
+}
+
+#[test]
+fn diff_of_what_is_not_there_says_what_to_type() {
+    let text = in_an_empty_folder(&["diff", "rk9/ipm", "ref/ipm"]);
+    assert!(text.starts_with("exit 2\n") && text.contains("name two folders"), "{text}");
+}
