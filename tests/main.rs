@@ -15,6 +15,7 @@
 //! | ten mistakes in mappings, each at its line and column | [`ten_mistakes`] |
 //! | every `--format` of every command | [`formats`] |
 //! | `epr validate` on anybody's files | [`validate_files`] |
+//! | a resource taken out of a finished stage | [`lost_row`] |
 //! | manifests against their JSON Schema | [`manifests`] |
 //! | FHIR packages that somebody altered | [`packages`] |
 //! | no patient's value where anybody may read | [`privacy`] |
@@ -29,6 +30,7 @@ mod commands;
 mod determinism;
 mod first;
 mod formats;
+mod lost_row;
 mod manifests;
 mod nhs111;
 mod packages;

@@ -103,7 +103,7 @@ pub(crate) fn exit_of(error: &RunError) -> Exit {
         | RunError::Signed { .. }
         | RunError::LiveLoadBegan { .. } => Exit::Usage,
         RunError::Stopped => Exit::Stopped,
-        RunError::Unbalanced(_) => Exit::Unbalanced,
+        RunError::Unbalanced(_) | RunError::Lost { .. } => Exit::Unbalanced,
     }
 }
 

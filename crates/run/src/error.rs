@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use epr_model::ResourceId;
+
 /// A run folder that cannot go on: a full disk, an altered file, a second writer.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -35,6 +37,10 @@ pub enum RunError {
     Stopped,
     #[error(transparent)]
     Unbalanced(#[from] crate::ledger::Imbalance),
+    #[error(
+        "{part} has lost {n} of the resources that its keys name; the first is {resource_type}/{id}, made of {table}, row {row_no}"
+    )]
+    Lost { part: PathBuf, n: u64, resource_type: String, id: ResourceId, table: String, row_no: u64 },
 }
 
 impl RunError {

@@ -153,6 +153,7 @@ impl Stream<'_> {
     ) -> Result<u64, ValidateError> {
         let mut reader = PartReader::open(place.path)?;
         let (mut line, mut n_lines) = (Vec::new(), 0);
+        let mut is_there = vec![false; place.keys.len()];
         let (mut batch, mut next) = (Batch::default(), Batch::default());
         batch.fill(&mut reader, &mut line)?;
         while !batch.ends.is_empty() {
@@ -165,11 +166,15 @@ impl Stream<'_> {
             read?;
             for one in checked {
                 n_lines += 1;
+                if let Some(i) = one.id.and_then(|id| place.position(id)) {
+                    is_there[i] = true;
+                }
                 self.write(one, place, n_lines, refs, out, streamed)?;
             }
             self.ctx.progress.advance(batch.ends.len() as u64);
             std::mem::swap(&mut batch, &mut next);
         }
+        place.check_nothing_is_lost(&is_there)?;
         Ok(n_lines)
     }
 
@@ -320,8 +325,26 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn key(&self, id: ResourceId) -> Option<&KeyRecord> {
+        Some(&self.keys[self.position(id)?])
+    }
+
+    fn position(&self, id: ResourceId) -> Option<usize> {
         let first = self.keys.partition_point(|k| k.id < id);
-        self.keys.get(first).filter(|k| k.id == id)
+        self.keys.get(first).is_some_and(|k| k.id == id).then_some(first)
+    }
+
+    /// A resource that has a key was written; where its line is gone, no ledger could say which it was.
+    fn check_nothing_is_lost(&self, is_there: &[bool]) -> Result<(), RunError> {
+        let mut lost = self.keys.iter().zip(is_there).filter(|(_, there)| !**there).map(|(key, _)| key);
+        let Some(first) = lost.next() else { return Ok(()) };
+        Err(RunError::Lost {
+            part: self.path.to_owned(),
+            n: 1 + lost.count() as u64,
+            resource_type: first.resource_type.clone(),
+            id: first.id,
+            table: first.table.clone(),
+            row_no: first.row_no,
+        })
     }
 }
 
