@@ -1,6 +1,6 @@
 //! Profiles: what each way of telling slices apart finds, extensions by their definitions, profiles claimed and assigned.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests too")]
 
 mod r4;
 
