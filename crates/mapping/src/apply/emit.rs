@@ -1,4 +1,6 @@
 //! Elements to JSON bytes, in the plan's order, with the policies for values that are not there.
+//!
+//! Longer than most: writing a value and the policy that takes its place share one output and one trace.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
