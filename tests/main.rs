@@ -20,6 +20,8 @@
 //! | FHIR packages that somebody altered | [`packages`] |
 //! | no patient's value where anybody may read | [`privacy`] |
 //! | the report in a real browser | [`browser`] |
+//! | `epr load` into two real FHIR servers | [`fhir_target`] |
+//! | those servers | [`fhir_servers`] |
 //! | the synthetic peninsula against its generator's answer key | [`peninsula`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
@@ -28,6 +30,8 @@ mod binary;
 mod browser;
 mod commands;
 mod determinism;
+mod fhir_servers;
+mod fhir_target;
 mod first;
 mod formats;
 mod lost_row;

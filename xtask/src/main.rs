@@ -8,6 +8,7 @@
 //! | dependency edges, module headers, fixtures without real-looking numbers | [`tidy`] |
 //! | a synthetic peninsula, as large as wanted | [`fixtures`], [`peninsula`] |
 //! | what a machine needs, and how it gets it | [`setup`] |
+//! | the long forms: kills and faults | [`storm`] |
 //! | CSV tables as a SQLite database | [`sqlite`] |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a developer")]
 
@@ -17,6 +18,7 @@ mod fixtures;
 mod peninsula;
 mod setup;
 mod sqlite;
+mod storm;
 mod suite;
 mod tidy;
 
@@ -33,8 +35,9 @@ cargo xtask COMMAND
   bench [AREA] [--json FILE] a table per area: what, ours, goal, met
   fixtures [--seed N] [--patients N] [--out DIR] [--clean]
                              a synthetic peninsula: every system's export, a project file, the answer key
+  storm [NAME]               the long forms of tests: kills and faults, as a table
   tidy                       dependency edges, module headers, fixtures
-  sqlite DIR FILE            the CSV files of DIR as a SQLite database (TEXT columns, empty cells NULL)";
+  sqlite FROM FILE           a SQLite database of the CSV files in a folder (TEXT columns, empty cells NULL), or of an .sql file";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -44,8 +47,9 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => suite::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
+        ["storm", rest @ ..] => storm::run(rest),
         ["tidy"] => tidy::run(),
-        ["sqlite", from, to] => sqlite::from_csv_folder(Path::new(from), Path::new(to)).map(|()| ExitCode::SUCCESS),
+        ["sqlite", from, to] => sqlite::from(Path::new(from), Path::new(to)).map(|()| ExitCode::SUCCESS),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

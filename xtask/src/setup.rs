@@ -16,6 +16,10 @@ pub(crate) enum Need {
     Lxml,
     /// A browser without a window, for tests of the report.
     Chromium,
+    /// Java, Maven and PostgreSQL: HAPI FHIR JPA as a target, for tests of the load.
+    Hapi,
+    /// Node: Medplum's FHIR router as a target, for tests of the load.
+    Medplum,
 }
 
 impl Need {
@@ -24,6 +28,8 @@ impl Need {
             Self::SqliteOdbc => &["libsqliteodbc"],
             Self::Lxml => &["python3-lxml"],
             Self::Chromium => &["chromium", "chromium-driver", "fonts-liberation"],
+            Self::Hapi => &["default-jdk-headless", "maven", "postgresql"],
+            Self::Medplum => &["nodejs", "npm"],
         }
     }
 
@@ -33,6 +39,8 @@ impl Need {
             Self::SqliteOdbc => "odbc",
             Self::Lxml => "lxml",
             Self::Chromium => "chromium",
+            Self::Hapi => "hapi",
+            Self::Medplum => "medplum",
         }
     }
 
@@ -43,6 +51,10 @@ impl Need {
                 .any(|machine| Path::new(&format!("/usr/lib/{machine}/odbc/libsqlite3odbc.so")).is_file()),
             Self::Lxml => Path::new("/usr/bin/python3").is_file() && runs("/usr/bin/python3", &["-c", "import lxml"]),
             Self::Chromium => Path::new("/usr/bin/chromium").is_file() && Path::new("/usr/bin/chromedriver").is_file(),
+            Self::Hapi => {
+                runs("javac", &["-version"]) && runs("mvn", &["--version"]) && Path::new("/usr/lib/postgresql").is_dir()
+            }
+            Self::Medplum => runs("node", &["--version"]) && runs("npm", &["--version"]),
         }
     }
 }
@@ -108,6 +120,41 @@ fn ensure_uk_core(epr: &Path) -> Result<()> {
 fn package_folder(name: &str) -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
     home.join(".fhir/packages").join(name).join("package")
+}
+
+/// Builds the FHIR servers of the tests under `target/servers`, through Maven and npm, where they are not there yet.
+pub(crate) fn ensure_servers() -> Result<()> {
+    let (sources, built) = (crate::root().join("tests/servers"), crate::target().join("servers"));
+    std::fs::create_dir_all(built.join("medplum"))?;
+    let launcher = "src/main/java/Launcher.java";
+    if is_older(&built.join("hapi/hapi.jar"), &[sources.join("hapi/pom.xml"), sources.join("hapi").join(launcher)]) {
+        println!("building HAPI FHIR (some 300 MB of jars the first time)");
+        let status = Command::new("mvn")
+            .current_dir(sources.join("hapi"))
+            .args(["-q", "-B", "package", "-DskipTests"])
+            .arg(format!("-Depr.target={}", built.join("hapi").display()))
+            .status()?;
+        anyhow::ensure!(status.success(), "HAPI FHIR does not build: mvn package in tests/servers/hapi");
+    }
+    for file in ["package.json", "wrapper.mjs"] {
+        std::fs::copy(sources.join("medplum").join(file), built.join("medplum").join(file))?;
+    }
+    if !built.join("medplum/node_modules/@medplum/fhir-router").is_dir() {
+        println!("installing Medplum's FHIR router");
+        let status = Command::new("npm")
+            .current_dir(built.join("medplum"))
+            .args(["install", "--no-save", "--no-package-lock", "--silent"])
+            .status()?;
+        anyhow::ensure!(status.success(), "Medplum's router does not install: npm install in tests/servers/medplum");
+    }
+    Ok(())
+}
+
+/// Whether a file is not there, or one of those it is made of is newer.
+fn is_older(file: &Path, sources: &[PathBuf]) -> bool {
+    let time = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    let made = time(file);
+    made.is_none() || sources.iter().any(|source| time(source) > made)
 }
 
 fn apt(args: &[&str]) -> Result<()> {

@@ -11,8 +11,9 @@ use anyhow::Result;
 use crate::setup::{self, Need};
 
 pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
-    let needs = [Need::SqliteOdbc, Need::Lxml, Need::Chromium];
+    let needs = [Need::SqliteOdbc, Need::Lxml, Need::Chromium, Need::Hapi, Need::Medplum];
     setup::ensure(&needs)?;
+    setup::ensure_servers()?;
     let epr = crate::build_epr("dev")?;
     setup::ensure_r4(&epr)?;
 
@@ -29,6 +30,8 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
         .args(args)
         .args(["--", "--show-output"])
         .env("EPR_REQUIRE", &require)
+        // Tests that want a synthetic peninsula ask this very program for it.
+        .env("EPR_XTASK", std::env::current_exe()?)
         .env("INSTA_UPDATE", std::env::var("INSTA_UPDATE").unwrap_or_else(|_| "no".to_owned()))
         .stdout(Stdio::piped())
         .spawn()?;
