@@ -395,6 +395,7 @@ pub(crate) fn empty_ledger(program: &MapProgram<'_>, table: &StagedTable) -> Map
         repeated: 0,
         empty: 0,
         n_resources: 0,
+        owner: program.plan().owner.clone(),
     }
 }
 

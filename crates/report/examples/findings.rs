@@ -286,6 +286,7 @@ fn map(out: &epr_run::StageFolder, m: &mut Manifest, people: u64, spells: u64) {
             repeated: 0,
             empty: 0,
             n_resources: mapped,
+            owner: Some("CSO Plymouth".to_owned()),
         }
     };
     let third = people / 3;

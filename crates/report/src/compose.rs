@@ -386,6 +386,9 @@ fn holds(rules: &Rules<'_>, evidence: &Evidence, totals: &Totals) -> Holds {
     let sum = |part: fn(&crate::evidence::HeldByRule) -> u64| by_rule.values().map(part).sum::<u64>();
     let (roots, dependants) = (sum(|r| r.roots), sum(|r| r.dependants));
     let all = roots + dependants;
+    let named = |counts: &BTreeMap<String, u64>, of: u64| -> Vec<NamedCount> {
+        counts.iter().map(|(name, n)| NamedCount { name: name.clone(), count: Count::new(*n, of, "holds") }).collect()
+    };
     let mut lines: Vec<_> = by_rule
         .iter()
         .map(|(rule, h)| HeldRule {
@@ -393,14 +396,8 @@ fn holds(rules: &Rules<'_>, evidence: &Evidence, totals: &Totals) -> Holds {
             title: rules.title(rule),
             roots: Count::new(h.roots, all, "holds"),
             dependants: Count::new(h.dependants, all, "holds"),
-            types: h
-                .types
-                .iter()
-                .map(|(kind, n)| NamedCount {
-                    name: kind.clone(),
-                    count: Count::new(*n, h.roots + h.dependants, "holds"),
-                })
-                .collect(),
+            types: named(&h.types, h.roots + h.dependants),
+            owners: named(&h.owners, h.roots + h.dependants),
         })
         .collect();
     lines.sort_by(|a, b| (b.roots.n, b.dependants.n, &a.rule).cmp(&(a.roots.n, a.dependants.n, &b.rule)));

@@ -2,10 +2,10 @@
 //!
 //! Each file is hashed again before it is read, so a report never rests on a file that was altered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
-use epr_model::{Issue, RowOutcome, Stage, shape};
+use epr_model::{Issue, ResourceId, RowOutcome, Stage, shape};
 use epr_run::ledger::{MapLedger, ResourceLedger, TableLedger};
 use epr_run::records::{
     CandidateRecord, ControlOutcomeRecord, HoldRecord, KeyRecord, LinkRecord, Record, RefRecord, RowRecord,
@@ -165,6 +165,8 @@ pub(crate) struct HeldByRule {
     pub(crate) roots: u64,
     pub(crate) dependants: u64,
     pub(crate) types: BTreeMap<String, u64>,
+    /// By who answers for the map that made the resource.
+    pub(crate) owners: BTreeMap<String, u64>,
 }
 
 /// What link merged, and what it left to a person.
@@ -196,7 +198,7 @@ pub(crate) fn read(ctx: StageContext<'_>, inputs: &Inputs, people: &mut People) 
         resources_made: inputs.map.manifest().resources.clone(),
         rows: read_rows(ctx, &inputs.map)?,
         unmapped: read_unmapped(&inputs.map)?,
-        holds: read_holds(ctx, &inputs.validate)?,
+        holds: read_holds(ctx, inputs)?,
         links,
         n_refs: match records::count::<RefRecord>(&inputs.link)? {
             0 => records::count::<RefRecord>(&inputs.map)?,
@@ -256,16 +258,35 @@ fn read_unmapped(map: &FinishedStage) -> Result<Vec<UnmappedPlace>, RunError> {
     Ok(places.into_values().collect())
 }
 
-fn read_holds(ctx: StageContext<'_>, validate: &FinishedStage) -> Result<HoldTally, RunError> {
+fn read_holds(ctx: StageContext<'_>, inputs: &Inputs) -> Result<HoldTally, RunError> {
     let mut tally = HoldTally::default();
-    for (i, hold) in records::read::<HoldRecord>(validate)?.enumerate() {
+    // Which rule holds a resource, until the keys say which map made it.
+    let mut rule_of: HashMap<(String, ResourceId), String> = HashMap::new();
+    for (i, hold) in records::read::<HoldRecord>(&inputs.validate)?.enumerate() {
         let hold = hold?;
+        rule_of.insert((hold.resource_type.clone(), hold.id), hold.rule.clone());
         let rule = tally.rules.entry(hold.rule).or_default();
         match hold.root_cause {
             None => rule.roots += 1,
             Some(_) => rule.dependants += 1,
         }
         *rule.types.entry(hold.resource_type).or_default() += 1;
+        if i % 65_536 == 0 {
+            ctx.stop.check()?;
+        }
+    }
+    if rule_of.is_empty() {
+        return Ok(tally);
+    }
+    let maps = &inputs.map.manifest().ledgers.maps;
+    let owners: BTreeMap<&str, &str> =
+        maps.iter().filter_map(|m| Some((m.map.as_str(), m.owner.as_deref()?))).collect();
+    for (i, key) in records::read::<KeyRecord>(&inputs.link)?.enumerate() {
+        let key = key?;
+        if let Some(rule) = rule_of.remove(&(key.resource_type, key.id)).and_then(|r| tally.rules.get_mut(&r)) {
+            let owner = owners.get(key.map.as_str()).copied().unwrap_or("nobody named");
+            *rule.owners.entry(owner.to_owned()).or_default() += 1;
+        }
         if i % 65_536 == 0 {
             ctx.stop.check()?;
         }

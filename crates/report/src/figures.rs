@@ -355,6 +355,8 @@ pub struct HeldRule {
     pub roots: Count,
     pub dependants: Count,
     pub types: Vec<NamedCount>,
+    /// Who answers for the maps that made what is held.
+    pub owners: Vec<NamedCount>,
 }
 
 /// What link made of the Patients.

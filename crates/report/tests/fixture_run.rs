@@ -206,6 +206,7 @@ fn map(run: &RunFolder, kind: Kind) {
         repeated: 0,
         empty: 0,
         n_resources: in_scope - refused - excluded,
+        owner: Some("CSO Plymouth".to_owned()),
     };
     let maps = vec![
         ledger("encounter", "SPELLS", Domain::Spell, 20, 0, 2),

@@ -87,6 +87,9 @@ pub struct MapLedger {
     pub empty: u64,
     /// Resources made from the mapped rows.
     pub n_resources: u64,
+    /// Who answers for the map, as its `safety:` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 impl MapLedger {
@@ -192,6 +195,7 @@ mod tests {
             repeated: 0,
             empty: 0,
             n_resources: 0,
+            owner: None,
         };
         ledger.count(RowOutcome::Mapped, 1);
         let imbalance = ledger.check().unwrap_err();

@@ -193,6 +193,7 @@ impl<'c> MapCompiler<'c, '_, '_> {
             name: name.to_owned(),
             files: self.files.iter().map(|f| self.input.sources.path(*f).to_owned()).collect(),
             domain: domain.unwrap_or(Domain::Pmi),
+            owner: map.safety.as_ref().and_then(|s| s.owner.as_ref()).map(|o| o.text.clone()),
             tables: self.plan_tables(),
             rows: std::mem::take(&mut self.rows),
             lists: std::mem::take(&mut self.lists),

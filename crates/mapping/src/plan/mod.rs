@@ -108,6 +108,8 @@ pub struct MapPlan {
     /// The files that took part (the map first, then bases and fragments), below `mappings/`.
     pub files: Vec<String>,
     pub domain: Domain,
+    /// Who answers for it: `safety.owner`.
+    pub owner: Option<String>,
     /// `tables[0]` is the map's own.
     pub tables: Vec<PlanTable>,
     pub rows: Vec<RowName>,

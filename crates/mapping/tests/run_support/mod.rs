@@ -206,6 +206,7 @@ pub fn map(name: &str, table: &Table, key: KeyPlan) -> MapPlan {
         name: format!("rk9/ipm/{name}"),
         files: vec![format!("rk9/ipm/{name}.yaml")],
         domain: Domain::Pmi,
+        owner: None,
         tables: vec![table.plan()],
         rows: vec![RowName { alias: "p".to_owned(), table: TableSlot::MAIN }],
         lists: Vec::new(),
