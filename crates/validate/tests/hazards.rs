@@ -269,6 +269,9 @@ fn every_row_that_a_source_counts_is_delivered_or_named() {
             control(Domain::Rtt, "RTT", 1, "2026-03-01T00:00:00+00:00"),
             control(Domain::Rtt, "RTT", 2, "2026-03-01T00:00:00+00:00"),
             control(Domain::Rtt, "RTT", 3, "2026-03-01T00:00:00+00:00"),
+            // Of a source that says only the month nothing can be compared; of a result that says only that, it was lost.
+            control(Domain::Rtt, "RTT", 4, "2026-03"),
+            control(Domain::Rtt, "RTT", 5, "2026-03-01"),
             control(Domain::Spell, "SPELLS", 1, "2026-10-30T10:00:00+00:00"),
             control(Domain::Spell, "SPELLS", 2, "2026-10-30T10:00:00+00:00"),
             control(Domain::Alert, "ALERTS", 1, ""),
@@ -300,6 +303,8 @@ fn every_row_that_a_source_counts_is_delivered_or_named() {
             pathway(31, 1, "active", "2026-03-01", 1),
             pathway(32, 1, "active", "2026-03-02", 2),
             pathway(33, 1, "finished", "2026-03-01", 3),
+            pathway(34, 1, "active", "2026-03-01", 4),
+            pathway(35, 1, "active", "2026-03", 5),
             spell(41, 1, "in-progress", 1),
             spell(42, 1, "finished", 2),
         ],
@@ -316,6 +321,7 @@ fn every_row_that_a_source_counts_is_delivered_or_named() {
             "AP-02 kept Appointment/16 SCHEDULES:2 of 01",
             "RT-02 kept EpisodeOfCare/20 RTT:2 of 01",
             "RT-01 kept EpisodeOfCare/21 RTT:3 of 01",
+            "RT-02 kept EpisodeOfCare/23 RTT:5 of 01",
             "EN-01 kept Encounter/2a SPELLS:2 of 01",
             "AL-06 excluded Flag/- ALERTS:1 of 01",
         ]

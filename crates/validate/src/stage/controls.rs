@@ -410,10 +410,10 @@ fn compare(slot: &Slot, state: Option<State>) -> Verdict {
         return changed(domain.lost, detail, path);
     }
     if let Some(moved) = domain.moved
-        && let (Some(source), Some(delivered)) = (slot.at, state.at)
-        && source.agrees_with(delivered) == Some(false)
+        && let Some(source) = slot.at.filter(|at| at.day().is_some())
+        && state.at.and_then(|delivered| source.agrees_with(delivered)) != Some(true)
     {
-        return changed(moved, "expected the time that the source says, found another", domain.at);
+        return changed(moved, "expected the time that the source says, found another or none", domain.at);
     }
     if domain.needs_place && slot.has_place && !state.has_place {
         return changed(domain.lost, "expected the ward that the source says, found none", "location");
