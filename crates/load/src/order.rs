@@ -77,7 +77,7 @@ type Node = (u16, ResourceId);
 impl Order {
     /// Reads the references of `3-link` (twice: once for the types, once for the resources of circles).
     pub fn read(link: &FinishedStage, types: &[String]) -> Result<Self, RunError> {
-        Self::of(types, || Ok(records::read::<RefRecord>(link)?))
+        Self::of(types, || records::read::<RefRecord>(link))
     }
 
     fn of<I>(types: &[String], references: impl Fn() -> Result<I, RunError>) -> Result<Self, RunError>

@@ -151,7 +151,8 @@ fn value_of(text: &str) -> Option<(bool, String, i64)> {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_end_matches('0');
-    let power = exponent - fraction.len() as i64 + (digits.len() - significant.len()) as i64;
+    let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let power = exponent - length(fraction) + length(&digits) - length(significant);
     let significant = significant.trim_start_matches('0');
     Some(if significant.is_empty() { (false, String::new(), 0) } else { (negative, significant.to_owned(), power) })
 }

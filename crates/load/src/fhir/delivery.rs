@@ -377,7 +377,7 @@ impl Sending<'_, '_> {
         let mut n = 0_u32;
         while intake.wave() == Some(wave) {
             n += 1;
-            if n % 1000 == 0 {
+            if n.is_multiple_of(1000) {
                 self.delivery.ctx.stop.check()?;
             }
             let unit = intake.take_unit()?;
@@ -439,11 +439,8 @@ impl Sending<'_, '_> {
         if rest.0.is_empty() {
             return Ok(());
         }
-        if reads {
-            self.to_read.push(rest)
-        } else {
-            self.to_write.push(rest)
-        }
+        let to = if reads { &mut self.to_read } else { &mut self.to_write };
+        to.push(rest);
         Ok(())
     }
 
@@ -491,7 +488,8 @@ impl Sending<'_, '_> {
             }
             Answered::Nothing => {
                 self.pause(number, None)?;
-                self.again(lot, None)
+                self.again(lot, None);
+                Ok(())
             }
             Answered::Refused { status: status @ (401 | 403), .. } if status == 401 || !self.anything_taken => {
                 Err(LoadError::NotAllowed { target: self.delivery.target_name.to_owned(), status })
@@ -502,21 +500,25 @@ impl Sending<'_, '_> {
             Answered::Refused { status: 413, reason, .. } if lot.units.len() > 1 => {
                 self.answered();
                 self.most_entries = (lot.n_items() / 2).max(1);
-                self.read_then_split(lot, reason)
+                self.read_then_split(lot, reason);
+                Ok(())
             }
             Answered::Refused { status, retry_after, reason } if is_busy(status) => {
                 self.anything_answered = true;
                 self.pause(number, retry_after)?;
-                self.again(lot, Some(reason))
+                self.again(lot, Some(reason));
+                Ok(())
             }
             Answered::Refused { status: 409 | 412, reason, .. } => {
                 self.answered();
-                self.again(lot, Some(reason))
+                self.again(lot, Some(reason));
+                Ok(())
             }
             Answered::Refused { status: 500.., retry_after, reason } => {
                 self.anything_answered = true;
                 self.pause(number, retry_after)?;
-                self.again(lot, Some(reason))
+                self.again(lot, Some(reason));
+                Ok(())
             }
             Answered::Refused { reason, .. } => {
                 self.answered();
@@ -528,7 +530,8 @@ impl Sending<'_, '_> {
                         self.n_refused_whole = 0;
                     }
                 }
-                self.read_then_split(lot, reason)
+                self.read_then_split(lot, reason);
+                Ok(())
             }
         }
     }
@@ -559,14 +562,15 @@ impl Sending<'_, '_> {
     }
 
     /// A lot whose fate is not known: it is read, and what is not there goes again; in halves, when it failed often.
-    fn again(&mut self, mut lot: Lot, reason: Option<Reason>) -> Result<(), LoadError> {
+    fn again(&mut self, mut lot: Lot, reason: Option<Reason>) {
         lot.tries += 1;
         if lot.task != Task::Write {
             if lot.tries >= TRIES * 2 {
-                return self.cannot_read(lot);
+                self.cannot_read(lot);
+            } else {
+                self.ready.push_front(lot);
             }
-            self.ready.push_front(lot);
-            return Ok(());
+            return;
         }
         lot.task = Task::Read;
         if lot.tries >= TRIES {
@@ -577,11 +581,10 @@ impl Sending<'_, '_> {
             }
         }
         self.ready.push_front(lot);
-        Ok(())
     }
 
     /// A lot that the target does not let us read: in halves, down to the one that stays in doubt.
-    fn cannot_read(&mut self, mut lot: Lot) -> Result<(), LoadError> {
+    fn cannot_read(&mut self, mut lot: Lot) {
         lot.tries = TRIES;
         if lot.units.len() > 1 {
             let rest = halve(&mut lot);
@@ -593,11 +596,10 @@ impl Sending<'_, '_> {
             }
         }
         // What was to be read at the beginning is asked for again when its turn comes.
-        Ok(())
     }
 
     /// A lot that the target refused as a whole: one of its resources is at fault, or the whole is too much.
-    fn read_then_split(&mut self, mut lot: Lot, reason: Reason) -> Result<(), LoadError> {
+    fn read_then_split(&mut self, mut lot: Lot, reason: Reason) {
         lot.task = Task::Read;
         if lot.units.len() > 1 {
             lot.split = true;
@@ -605,7 +607,6 @@ impl Sending<'_, '_> {
             lot.verdict = Some(Verdict::Rejected(reason));
         }
         self.ready.push_front(lot);
-        Ok(())
     }
 
     fn written(&mut self, number: u64, lot: Lot, said: Vec<Said>) -> Result<(), LoadError> {
@@ -649,7 +650,8 @@ impl Sending<'_, '_> {
         if unclear.is_empty() {
             return Ok(());
         }
-        self.again(Lot { tries, ..Lot::new(unclear, Task::Write) }, reason)
+        self.again(Lot { tries, ..Lot::new(unclear, Task::Write) }, reason);
+        Ok(())
     }
 
     /// What was read: settled, or to be sent.
@@ -693,7 +695,7 @@ impl Sending<'_, '_> {
             }
         }
         self.flush_notes()?;
-        self.send_what_is_left(rest, task, tries, split, verdict);
+        self.send_what_is_left(rest, task, tries, split, verdict.as_ref());
         if unknown.is_empty() {
             return Ok(());
         }
@@ -707,7 +709,7 @@ impl Sending<'_, '_> {
         Ok(())
     }
 
-    fn send_what_is_left(&mut self, rest: Vec<Unit>, task: Task, tries: u32, split: bool, verdict: Option<Verdict>) {
+    fn send_what_is_left(&mut self, rest: Vec<Unit>, task: Task, tries: u32, split: bool, verdict: Option<&Verdict>) {
         if rest.is_empty() {
             return;
         }
@@ -715,7 +717,7 @@ impl Sending<'_, '_> {
             self.was_read.extend(rest.iter().flat_map(|unit| &unit.0).map(|i| (i.place.type_no, i.place.id)));
             return;
         }
-        if let (Some(verdict), [_]) = (&verdict, rest.as_slice()) {
+        if let (Some(verdict), [_]) = (verdict, rest.as_slice()) {
             for item in rest.into_iter().flat_map(|unit| unit.0) {
                 match verdict {
                     Verdict::Rejected(reason) => self.settle(&item, State::Rejected, None, Some(reason.clone())),

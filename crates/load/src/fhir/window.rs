@@ -28,6 +28,7 @@ impl Window {
         Self { size: 2.0_f64.min(most), most, n_sent: 0, n_sent_at_decrease: 0, n_refused: 0, waited: Duration::ZERO }
     }
 
+    #[allow(clippy::cast_sign_loss, reason = "a size is never below one")]
     pub(crate) fn size(&self) -> usize {
         (self.size as usize).max(1)
     }
