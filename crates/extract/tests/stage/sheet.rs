@@ -1,4 +1,6 @@
 //! Workbooks. Those of Excel are written by rust_xlsxwriter; those of OpenDocument and of old Excel by hand.
+//!
+//! Long because it is a list of cases, one a fault of workbooks, and of the workbooks that show them.
 
 use std::io::{Cursor, Write};
 

@@ -13,6 +13,8 @@
 //! | 413 | two halves, and smaller bundles from now on |
 //! | another 4xx to the whole bundle | what was sent is read; then two halves, down to the one that is rejected |
 //! | 5xx | as nothing; after the second time two halves |
+//!
+//! Long because it is one state machine: each answer of the table moves a lot between the same three hands.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
@@ -27,7 +29,7 @@ use crate::LoadError;
 use crate::fhir::bundle::{self, BundleKind, Entry, Said, Seen};
 use crate::fhir::http::{Client, Reply};
 use crate::fhir::references::references;
-use crate::fhir::window::Window;
+use crate::fhir::window::{Kind, Window};
 use crate::fhir::{FhirServer, Look};
 use crate::journal::{Confirmed, Journal, Note, Reason, State};
 use crate::order::Place;
@@ -480,14 +482,17 @@ impl Sending<'_, '_> {
 
     fn handle(&mut self, returned: Returned) -> Result<(), LoadError> {
         let Returned { number, lot, answer } = returned;
+        let kind = if lot.task == Task::Write { Kind::Write } else { Kind::Read };
         match answer {
             Answered::Written(said) => self.written(number, lot, said),
             Answered::Read(seen) => {
-                self.answered();
+                self.answered(kind);
                 self.seen(lot, seen)
             }
             Answered::Nothing => {
-                self.pause(number, None)?;
+                self.pause(kind, number, None)?;
+                // A read without an answer says nothing of what is read: that a target is gone is for its patience.
+                let lot = if kind == Kind::Read { uncounted(lot) } else { lot };
                 self.again(lot, None);
                 Ok(())
             }
@@ -498,30 +503,30 @@ impl Sending<'_, '_> {
                 Err(LoadError::NoFhirServer { target: self.delivery.target_name.to_owned(), status })
             }
             Answered::Refused { status: 413, reason, .. } if lot.units.len() > 1 => {
-                self.answered();
+                self.answered(kind);
                 self.most_entries = (lot.n_items() / 2).max(1);
                 self.read_then_split(lot, reason);
                 Ok(())
             }
             Answered::Refused { status, retry_after, reason } if is_busy(status) => {
                 self.anything_answered = true;
-                self.pause(number, retry_after)?;
-                self.again(lot, Some(reason));
+                self.pause(kind, number, retry_after)?;
+                self.again(uncounted(lot), Some(reason));
                 Ok(())
             }
             Answered::Refused { status: 409 | 412, reason, .. } => {
-                self.answered();
+                self.answered(kind);
                 self.again(lot, Some(reason));
                 Ok(())
             }
             Answered::Refused { status: 500.., retry_after, reason } => {
                 self.anything_answered = true;
-                self.pause(number, retry_after)?;
+                self.pause(kind, number, retry_after)?;
                 self.again(lot, Some(reason));
                 Ok(())
             }
             Answered::Refused { reason, .. } => {
-                self.answered();
+                self.answered(kind);
                 if lot.n_items() >= self.most_entries {
                     self.n_refused_whole += 1;
                     if self.n_refused_whole >= 2 {
@@ -536,14 +541,14 @@ impl Sending<'_, '_> {
         }
     }
 
-    fn answered(&mut self) {
+    fn answered(&mut self, kind: Kind) {
         self.anything_answered = true;
-        self.window.went_well();
+        self.window.went_well(kind);
     }
 
     /// Waits, unless the target has been silent or refusing for too long.
-    fn pause(&mut self, number: u64, retry_after: Option<Duration>) -> Result<(), LoadError> {
-        let pause = self.window.refused(number, retry_after);
+    fn pause(&mut self, kind: Kind, number: u64, retry_after: Option<Duration>) -> Result<(), LoadError> {
+        let pause = self.window.refused(kind, number, retry_after);
         if self.window.waited() > self.delivery.server.patience {
             let target = self.delivery.target_name.to_owned();
             return Err(if self.anything_answered {
@@ -643,9 +648,9 @@ impl Sending<'_, '_> {
         self.flush_notes()?;
         if later {
             self.anything_answered = true;
-            self.pause(number, None)?;
+            self.pause(Kind::Write, number, None)?;
         } else {
-            self.answered();
+            self.answered(Kind::Write);
         }
         if unclear.is_empty() {
             return Ok(());
@@ -778,6 +783,11 @@ fn is_full(units: &[Unit], most_entries: usize, most_bytes: usize) -> bool {
 
 fn is_over(units: &[Unit], (most_entries, most_bytes): (usize, usize)) -> bool {
     n_items(units) > most_entries || n_bytes(units) > most_bytes.saturating_mul(2)
+}
+
+/// The next try is not counted: "not now" is no verdict on what was sent.
+fn uncounted(lot: Lot) -> Lot {
+    Lot { tries: lot.tries.saturating_sub(1), ..lot }
 }
 
 /// Takes the second half of the units out into a lot of its own.

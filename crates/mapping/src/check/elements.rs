@@ -1,7 +1,7 @@
 //! Elements against the definitions: that they exist, their shape, that none is filled twice and none that must be
 //! there is left out.
 //!
-//! Longer than most: an element, its items and what must be there are asked over one set of rules.
+//! Long because an element, its items and what must be there are asked over one set of rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
