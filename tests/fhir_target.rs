@@ -46,7 +46,7 @@ fn killed_loads_end_with_each_resource_once(server: &Server) {
     let scene = Scene::make(server, "6f1c7b4e-2f0a-4d35-9a0f-3a5a5d0f7c12", 300);
     let before = server.counts();
     let run = scene.run("one", &[]);
-    let delivered = scene.delivered(&run);
+    let delivered = delivered_by_type(&run);
     let total: u64 = delivered.values().sum();
     assert!(total >= AT_LEAST, "{total} resources");
 
@@ -71,7 +71,7 @@ fn killed_loads_end_with_each_resource_once(server: &Server) {
     assert!(hits * 3 >= n_kills * 2, "only {hits} of {n_kills} kills hit their moment: {told}");
 
     // The fixture has references that lead nowhere (DA-03, delivered): HAPI FHIR keeps referential integrity.
-    let at_target = scene.at_target(&run);
+    let at_target = Scene::at_target(&run);
     let rejected = sum(&at_target, "rejected");
     assert_eq!(rejected > 0, server.name == "hapi", "{at_target}");
     assert_eq!(sum(&at_target, "confirmed") + rejected, total, "{at_target}");
@@ -91,7 +91,7 @@ fn killed_loads_end_with_each_resource_once(server: &Server) {
     }
 
     // Edited at the server between two loads.
-    let edited: Vec<String> = scene.ids(&run, "Patient").into_iter().take(50).collect();
+    let edited: Vec<String> = ids(&run, "Patient").into_iter().take(50).collect();
     for id in &edited {
         let (_, mut patient) = server.get(&format!("Patient/{id}"));
         patient["maritalStatus"] = json!({ "text": "edited at the target" });
@@ -101,16 +101,16 @@ fn killed_loads_end_with_each_resource_once(server: &Server) {
     let edits = server.counts();
     scene.load(&run, &[0, 1]);
     assert_eq!(server.counts(), edits, "nothing new is sent, so nothing is written");
-    assert_eq!(sum(&scene.at_target(&run), "edited"), 50);
-    assert_eq!(sum(&scene.at_target(&run), "unchanged"), total - rejected - 50);
-    assert_eq!(scene.listed(&run), edited.iter().map(|id| format!("Patient/{id}")).collect());
+    assert_eq!(sum(&Scene::at_target(&run), "edited"), 50);
+    assert_eq!(sum(&Scene::at_target(&run), "unchanged"), total - rejected - 50);
+    assert_eq!(listed(&run), edited.iter().map(|id| format!("Patient/{id}")).collect());
 
     // New content for every Patient of the PAS: it goes to all but those that were edited.
     scene.change_every_patient();
     let second = scene.run("two", &[]);
     scene.sign(&second);
     scene.load(&second, &[0, 1]);
-    let at_target = scene.at_target(&second);
+    let at_target = Scene::at_target(&second);
     assert_eq!(sum(&at_target, "edited"), 50, "{at_target}");
     let changed = sum(&at_target, "confirmed");
     assert!(changed > 1000, "{at_target}");
@@ -121,14 +121,14 @@ fn killed_loads_end_with_each_resource_once(server: &Server) {
         let (_, patient) = server.get(&format!("Patient/{id}"));
         assert_eq!(patient["maritalStatus"]["text"], "edited at the target", "not overwritten");
     }
-    assert_eq!(scene.listed(&second).len(), 50);
+    assert_eq!(listed(&second).len(), 50);
 }
 
 fn a_server_that_refuses_and_hangs_up_gets_everything_once(server: &Server) {
     server.clear();
     let scene = Scene::make(server, "6f1c7b4e-2f0a-4d35-9a0f-3a5a5d0f7c13", 40);
     let run = scene.run("one", &[]);
-    let delivered = scene.delivered(&run);
+    let delivered = delivered_by_type(&run);
     scene.sign(&run);
     server.knobs(&json!({ "throttle": 3, "status": 503, "drop": 5, "hangup": 7, "limit": 60 }));
     scene.load(&run, &[0, 1]);
@@ -141,7 +141,7 @@ fn a_server_that_refuses_and_hangs_up_gets_everything_once(server: &Server) {
     let second = scene.run("two", &[]);
     scene.sign(&second);
     scene.load(&second, &[0, 1]);
-    let changed = scene.at_target(&second)["Patient"]["at_target"]["confirmed"].as_u64().unwrap();
+    let changed = Scene::at_target(&second)["Patient"]["at_target"]["confirmed"].as_u64().unwrap();
     assert!(changed > 100);
     assert_eq!(server.counts()["Patient"], (delivered["Patient"], delivered["Patient"] + changed));
 
@@ -155,7 +155,7 @@ fn a_server_that_refuses_and_hangs_up_gets_everything_once(server: &Server) {
     assert!(told.contains("goes on from there"), "{told}");
     server.knobs(&json!({}));
     third.load(&run, &[0, 1]);
-    for (kind, n) in third.delivered(&run) {
+    for (kind, n) in delivered_by_type(&run) {
         assert_eq!(server.counts()[&kind], (n, n), "{kind}");
     }
 }
@@ -164,15 +164,15 @@ fn what_is_rejected_is_listed_and_what_refers_to_it_waits(server: &Server) {
     server.clear();
     let scene = Scene::make(server, "6f1c7b4e-2f0a-4d35-9a0f-3a5a5d0f7c15", 2);
     let run = scene.run("one", &[]);
-    let delivered = scene.delivered(&run);
+    let delivered = delivered_by_type(&run);
     scene.sign(&run);
     server.knobs(&json!({ "reject": "Patient" }));
     scene.load(&run, &[1]);
-    let at_target = scene.at_target(&run);
+    let at_target = Scene::at_target(&run);
     assert_eq!(at_target["Patient"]["at_target"]["rejected"], delivered["Patient"], "{at_target}");
     assert_eq!(at_target["AllergyIntolerance"]["at_target"]["blocked"], delivered["AllergyIntolerance"], "{at_target}");
     assert!(!server.counts().contains_key("AllergyIntolerance"));
-    let codes = &scene.load_manifest(&run)["issues"];
+    let codes = &load_manifest(&run)["issues"];
     assert_eq!(codes["LOD0101"], delivered["Patient"], "{codes}");
 
     // The server takes them now: the same command sends what was rejected and what waited.
@@ -189,7 +189,7 @@ fn a_lost_journal_overwrites_nothing(server: &Server) {
     let run = scene.run("one", &[]);
     scene.sign(&run);
     scene.load(&run, &[0, 1]);
-    let id = scene.ids(&run, "Patient").remove(0);
+    let id = ids(&run, "Patient").remove(0);
     let (_, mut patient) = server.get(&format!("Patient/{id}"));
     patient["maritalStatus"] = json!({ "text": "edited at the target" });
     server.put(&format!("Patient/{id}"), &patient);
@@ -197,9 +197,9 @@ fn a_lost_journal_overwrites_nothing(server: &Server) {
     std::fs::remove_dir_all(scene.state().join("epr")).unwrap();
     scene.load(&run, &[0, 1]);
     assert_eq!(server.counts(), before, "what is there is read, and not written again");
-    assert_eq!(scene.listed(&run), BTreeSet::from([format!("Patient/{id}")]));
-    let total: u64 = scene.delivered(&run).values().sum();
-    assert_eq!(sum(&scene.at_target(&run), "confirmed"), total - 1);
+    assert_eq!(listed(&run), BTreeSet::from([format!("Patient/{id}")]));
+    let total: u64 = delivered_by_type(&run).values().sum();
+    assert_eq!(sum(&Scene::at_target(&run), "confirmed"), total - 1);
 }
 
 /// When to kill a loader.
@@ -310,46 +310,46 @@ impl Scene {
         (u64::try_from(confirmed).unwrap(), u64::try_from(sent).unwrap())
     }
 
-    /// What validation lets through, by type.
-    fn delivered(&self, run: &Path) -> BTreeMap<String, u64> {
-        let ledgers = manifest(&run.join("4-validate"))["ledgers"]["resources"].clone();
-        let ledgers = ledgers.as_object().unwrap().iter();
-        ledgers.map(|(kind, l)| (kind.clone(), l["delivered"].as_u64().unwrap())).filter(|(_, n)| *n > 0).collect()
-    }
-
-    fn load_manifest(&self, run: &Path) -> Value {
-        manifest(&run.join("6-load/epr"))
-    }
-
-    fn at_target(&self, run: &Path) -> Value {
-        self.load_manifest(run)["ledgers"]["resources"].clone()
-    }
-
-    /// The resources that the load's issues name.
-    fn listed(&self, run: &Path) -> BTreeSet<String> {
-        let report: Vec<String> = std::fs::read_to_string(run.join("7-report/issues.csv"))
-            .unwrap()
-            .lines()
-            .filter(|line| line.contains("LOD0103"))
-            .map(str::to_owned)
-            .collect();
-        report
-            .iter()
-            .map(|line| {
-                let id = line.split(',').find(|cell| cell.len() == 36 && cell.matches('-').count() == 4).unwrap();
-                format!("Patient/{id}")
-            })
-            .collect()
-    }
-
-    fn ids(&self, run: &Path, kind: &str) -> Vec<String> {
-        binary::resources(run, kind).iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect()
+    fn at_target(run: &Path) -> Value {
+        load_manifest(run)["ledgers"]["resources"].clone()
     }
 
     fn change_every_patient(&self) {
         let connection = Connection::open(self.project.path("pas.sqlite")).unwrap();
         connection.execute_batch("UPDATE PATIENTS SET FORENAME = coalesce(FORENAME, '') || 'A'").unwrap();
     }
+}
+
+/// What validation lets through, by type.
+fn delivered_by_type(run: &Path) -> BTreeMap<String, u64> {
+    let ledgers = manifest(&run.join("4-validate"))["ledgers"]["resources"].clone();
+    let ledgers = ledgers.as_object().unwrap().iter();
+    ledgers.map(|(kind, l)| (kind.clone(), l["delivered"].as_u64().unwrap())).filter(|(_, n)| *n > 0).collect()
+}
+
+fn load_manifest(run: &Path) -> Value {
+    manifest(&run.join("6-load/epr"))
+}
+
+/// The resources that the load's issues name.
+fn listed(run: &Path) -> BTreeSet<String> {
+    let report: Vec<String> = std::fs::read_to_string(run.join("7-report/issues.csv"))
+        .unwrap()
+        .lines()
+        .filter(|line| line.contains("LOD0103"))
+        .map(str::to_owned)
+        .collect();
+    report
+        .iter()
+        .map(|line| {
+            let id = line.split(',').find(|cell| cell.len() == 36 && cell.matches('-').count() == 4).unwrap();
+            format!("Patient/{id}")
+        })
+        .collect()
+}
+
+fn ids(run: &Path, kind: &str) -> Vec<String> {
+    binary::resources(run, kind).iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Copies the rows of three tables: people nobody shares a number with, and what refers to the first dozen.

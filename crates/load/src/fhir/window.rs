@@ -111,6 +111,6 @@ mod tests {
         assert_eq!(window.waited(), Duration::from_millis(3300), "reads that go well excuse no write");
         window.went_well(Kind::Write);
         assert_eq!(window.waited(), Duration::ZERO);
-        assert_eq!(window.refused(Kind::Write, 1, Some(Duration::from_secs(3600))), LONGEST_PAUSE);
+        assert_eq!(window.refused(Kind::Write, 1, Some(Duration::from_hours(1))), LONGEST_PAUSE);
     }
 }
