@@ -9,9 +9,9 @@ pub const DOC: HazardDoc = HazardDoc::new(
     "ID-09",
     HazardSeverity::Major,
     "a date of birth that is a sentinel, in the future or more than 120 years ago",
-    "Doses, reference ranges and screening depend on age. Systems write dates such as 1900-01-01 where nothing is \
-     known: the mapping should leave such a date out and say so, and it is told here all the same, since the person \
-     then has no date of birth. Dates are compared with the run's as_of.",
+    "Doses, reference ranges and screening depend on age. Systems write the first day of 1900 and the like where \
+     nothing is known: the mapping should leave such a date out and say so, and it is told here all the same, since \
+     the person then has no date of birth. Dates are compared with the run's as_of.",
 );
 
 /// Days that systems write for "not known". Source: what legacy systems are known to write.

@@ -166,8 +166,8 @@ impl Stream<'_> {
             read?;
             for one in checked {
                 n_lines += 1;
-                if let Some(i) = one.id.and_then(|id| place.position(id)) {
-                    is_there[i] = true;
+                if let Some(id) = one.id {
+                    place.mark(id, &mut is_there);
                 }
                 self.write(one, place, n_lines, refs, out, streamed)?;
             }
@@ -331,6 +331,15 @@ impl Place<'_> {
     fn position(&self, id: ResourceId) -> Option<usize> {
         let first = self.keys.partition_point(|k| k.id < id);
         self.keys.get(first).is_some_and(|k| k.id == id).then_some(first)
+    }
+
+    /// Marks the key of a resource that was read; of two keys of one id the next that is not marked yet.
+    fn mark(&self, id: ResourceId, is_there: &mut [bool]) {
+        let Some(first) = self.position(id) else { return };
+        let same = self.keys[first..].iter().take_while(|key| key.id == id).count();
+        if let Some(there) = is_there[first..first + same].iter_mut().find(|there| !**there) {
+            *there = true;
+        }
     }
 
     /// A resource that has a key was written; where its line is gone, no ledger could say which it was.
