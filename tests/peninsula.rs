@@ -96,6 +96,8 @@ fn each_planted_kind_is_found_wherever_it_was_planted() {
         for (kind, (found, planted)) in &table {
             println!("  {kind}  {found:>4} of {planted:>4}");
         }
+        let (found, planted) = table.values().fold((0, 0), |(f, p), (found, planted)| (f + found, p + planted));
+        println!("storm: seed {seed}: {found} of {planted} found, {} kinds", table.len());
         assert!(missed.is_empty(), "not found:\n{}", missed.join("\n"));
         for kind in PLANTED {
             assert!(
@@ -103,6 +105,9 @@ fn each_planted_kind_is_found_wherever_it_was_planted() {
                 "{kind} is planted fewer than five times"
             );
         }
+        let planted: Vec<_> = trial.truth.defects().into_iter().flat_map(|d| d.rows).collect();
+        let held = outcome.held_elsewhere(&planted);
+        assert!(held.is_empty(), "held, and nothing was planted there: {held:?}");
         everything_is_accounted_for(&trial, &outcome);
     }
 }
@@ -167,6 +172,7 @@ fn the_clean_twin_gives_nothing_that_stops_a_load() {
         assert!(others <= 20, "seed {seed}: {others} findings of milder hazards");
         let held: Vec<_> = outcome.holds().collect();
         assert!(held.is_empty(), "seed {seed}: held in a clean run: {held:?}");
+        println!("storm: seed {seed}: {others} findings of milder hazards, none of others, nothing held");
         everything_is_accounted_for(&trial, &outcome);
     }
 }
@@ -249,7 +255,7 @@ fn a_faulty_mapping_is_found_by_what_the_sources_hold() {
                 }
             }
         }
-        println!("{}  {:>4} of {n:>4}", fault.kind, n - missed.len());
+        println!("storm: {} {} of {n}", fault.kind, n - missed.len());
         assert!(missed.is_empty(), "{}: not found:\n{}", fault.kind, missed.join("\n"));
         assert!(n >= 5, "{}: the fault in {} hits only {n} facts", fault.kind, fault.file);
     }

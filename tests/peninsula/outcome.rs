@@ -37,6 +37,8 @@ pub(crate) struct Outcome {
     patient_of: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     candidates: BTreeSet<ResourceId>,
     held: BTreeSet<(String, ResourceId)>,
+    /// Held for a fault of their own, not for what they refer to.
+    held_roots: BTreeSet<(String, ResourceId)>,
     issues: Vec<Issue>,
     delivered: BTreeMap<(String, ResourceId), Value>,
 }
@@ -65,6 +67,7 @@ impl Outcome {
         for reference in all::<RefRecord>(&map).into_iter().filter(|r| r.to_type == "Patient") {
             patient_of.entry(reference.from_id).or_default().insert(reference.to_id);
         }
+        let holds = all::<HoldRecord>(&validate);
         Self {
             places,
             made,
@@ -72,7 +75,12 @@ impl Outcome {
             person_of,
             patient_of,
             candidates: all::<CandidateRecord>(&link).into_iter().flat_map(|c| [c.left_id, c.right_id]).collect(),
-            held: all::<HoldRecord>(&validate).into_iter().map(|h| (h.resource_type, h.id)).collect(),
+            held: holds.iter().map(|h| (h.resource_type.clone(), h.id)).collect(),
+            held_roots: holds
+                .iter()
+                .filter(|h| h.root_cause.is_none())
+                .map(|h| (h.resource_type.clone(), h.id))
+                .collect(),
             issues: [&extract, &map, &link, &validate].into_iter().flat_map(all::<Issue>).collect(),
             delivered: delivered(root),
         }
@@ -113,6 +121,13 @@ impl Outcome {
 
     pub(crate) fn holds(&self) -> impl Iterator<Item = &(String, ResourceId)> {
         self.held.iter()
+    }
+
+    /// What is held for a fault of its own and was made of none of these rows.
+    pub(crate) fn held_elsewhere<'o>(&'o self, rows: &[Row]) -> Vec<&'o (String, ResourceId)> {
+        let planted: BTreeSet<ResourceId> =
+            rows.iter().flat_map(|row| self.made_of(row)).map(|(_, id)| self.current(*id)).collect();
+        self.held_roots.iter().filter(|(_, id)| !planted.contains(id)).collect()
     }
 
     /// Findings by code.

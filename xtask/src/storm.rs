@@ -34,7 +34,30 @@ const STORMS: &[Storm] = &[
         test: "fhir_target::medplum_holds_each_resource_once_whatever_happens",
         settings: &[("EPR_STORM_KILLS", "20")],
     },
+    Storm {
+        name: "peninsula",
+        what: "every planted kind is found, every person and fact accounted for, at seeds 1, 2 and 3",
+        needs: &[Need::SqliteOdbc],
+        test: "peninsula::each_planted_kind_is_found_wherever_it_was_planted",
+        settings: SEEDS,
+    },
+    Storm {
+        name: "clean-twin",
+        what: "the same people without defects give nothing that stops a load, at seeds 1, 2 and 3",
+        needs: &[Need::SqliteOdbc],
+        test: "peninsula::the_clean_twin_gives_nothing_that_stops_a_load",
+        settings: SEEDS,
+    },
+    Storm {
+        name: "faulty-maps",
+        what: "faults of a copy of the mappings are found by what the sources hold",
+        needs: &[Need::SqliteOdbc],
+        test: "peninsula::a_faulty_mapping_is_found_by_what_the_sources_hold",
+        settings: &[],
+    },
 ];
+
+const SEEDS: &[(&str, &str)] = &[("EPR_SEEDS", "1,2,3")];
 
 pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
     let chosen: Vec<&Storm> = match args {
@@ -62,6 +85,7 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
             .current_dir(crate::root())
             .args(["test", "--quiet", "--test", "epr", "--", "--exact", "--show-output", storm.test])
             .env("EPR_REQUIRE", require.join(","))
+            .env("EPR_XTASK", std::env::current_exe()?)
             .envs(storm.settings.iter().copied())
             .output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
