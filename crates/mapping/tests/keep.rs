@@ -103,6 +103,16 @@ fn member() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn a_name_that_needs_an_escape_keeps_it() {
+    let json = r#"{"resourceType":"Observation","id":"o","contained":[{"resourceType":"Device","\\x\"":{"reference":"Patient/a"}}]}"#;
+    let applied = mapped("o", json);
+    let resource = &applied.bytes[applied.resources[0].range.clone()];
+    let read = Resource::parse_json(resource).unwrap();
+    let contained = read.root().get("contained").unwrap().items().next().unwrap();
+    assert!(contained.get("\\x\"").is_some());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
