@@ -10,7 +10,7 @@ use epr_model::{Action, ResourceId};
 
 use super::eval::{Eval, Mark, MarkKind, Place};
 use super::findings::{Finding, PlacedIssue, Standing, issue_of};
-use super::json::{push_escaped, push_text};
+use super::json::push_text;
 use super::program::is_patient_element;
 use super::shape;
 use super::trace::PathStep;
@@ -156,8 +156,7 @@ impl<'a> Emitter<'a> {
         }
         self.out.push(b'"');
         self.out.extend_from_slice(prefix);
-        // A name of the plan needs no escape; one of a source's resource may.
-        push_escaped(&mut self.out, name);
+        self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
 

@@ -168,8 +168,32 @@ impl<'a> Emitter<'a> {
 
     /// A member of the source as it is, but for what must change in it.
     fn kept_member(&mut self, keep: &'a KeepPlan, name: &str, value: Node<'_>, of: Standing<'_>, path: &mut String) {
+        if let Some(start) = self.written_member(keep, name, value, of, path)
+            && !value.raw().contains(&b'\n')
+            && !value.raw().contains(&b'\r')
+        {
+            self.out.truncate(start);
+            self.out.extend_from_slice(value.raw());
+        }
+    }
+
+    /// Writes a member, unless a change left nothing of it. Gives where its value begins, where that is the source's
+    /// own; `None` where it was changed.
+    fn written_member(
+        &mut self,
+        keep: &'a KeepPlan,
+        name: &str,
+        value: Node<'_>,
+        of: Standing<'_>,
+        path: &mut String,
+    ) -> Option<usize> {
         let before = self.out.len();
-        self.push_name(b"", name);
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        // Unlike a name of the plan, one of a source's resource may need an escape.
+        push_text(&mut self.out, name);
+        self.out.push(b':');
         let start = self.out.len();
         let length = path.len();
         path.push('.');
@@ -180,10 +204,8 @@ impl<'a> Emitter<'a> {
         path.truncate(length);
         if is_changed && matches!(&self.out[start..], b"{}" | b"[]") {
             self.out.truncate(before);
-        } else if !is_changed && !value.raw().contains(&b'\n') && !value.raw().contains(&b'\r') {
-            self.out.truncate(start);
-            self.out.extend_from_slice(value.raw());
         }
+        (!is_changed).then_some(start)
     }
 
     /// `meta` without what is the source server's own.
@@ -267,20 +289,7 @@ impl<'a> Emitter<'a> {
                 is_changed = true;
                 continue;
             };
-            let before = self.out.len();
-            self.push_name(b"", name);
-            let start = self.out.len();
-            let length = path.len();
-            path.push('.');
-            path.push_str(name);
-            self.trace_step(PathStep::Name(Arc::from(name)));
-            let changed = self.kept_value(keep, value, of, path);
-            self.trace_pop();
-            path.truncate(length);
-            is_changed |= changed;
-            if changed && matches!(&self.out[start..], b"{}" | b"[]") {
-                self.out.truncate(before);
-            }
+            is_changed |= self.written_member(keep, name, value, of, path).is_none();
         }
         self.out.push(b'}');
         is_changed
