@@ -48,17 +48,10 @@ fn map_lines(evidence: &Evidence) -> Vec<MapLine> {
         .map(|l| {
             let counted = evidence.rows.get(&l.map);
             let found = |o: RowOutcome| counted.and_then(|c| c.get(&o)).copied().unwrap_or_default();
-            let told = |o: RowOutcome| match o {
-                RowOutcome::Mapped => l.mapped,
-                RowOutcome::Refused => l.refused,
-                RowOutcome::Excluded => l.excluded,
-                RowOutcome::Superseded => l.superseded,
-                RowOutcome::Repeated => l.repeated,
-                RowOutcome::Empty => l.empty,
-            };
-            let sum: u64 = RowOutcome::ALL.into_iter().map(told).sum();
+            let told = l.outcomes();
+            let sum: u64 = told.iter().map(|(_, n)| n).sum();
             // What ledger and rows disagree on is as little accounted for as what has no outcome at all.
-            let disagree: u64 = RowOutcome::ALL.into_iter().map(|o| told(o).abs_diff(found(o))).sum();
+            let disagree: u64 = told.iter().map(|(o, n)| n.abs_diff(found(*o))).sum();
             MapLine {
                 domain: l.domain.title().to_owned(),
                 map: l.map.clone(),
@@ -237,8 +230,7 @@ fn patient_flow(evidence: &Evidence) -> PatientFlow {
     let mut made = 0;
     for l in evidence.maps.iter().filter(|l| l.domain == Domain::Pmi) {
         *sources.entry(format!("{} · {}", l.organisation, l.system)).or_default() += l.in_scope;
-        let parts = [l.mapped, l.refused, l.excluded, l.superseded, l.repeated, l.empty];
-        outcomes.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+        outcomes.iter_mut().zip(l.outcomes()).for_each(|(sum, (_, part))| *sum += part);
         made += l.n_resources;
     }
     let patients = evidence.resources.get("Patient").cloned().unwrap_or_default();

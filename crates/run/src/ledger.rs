@@ -107,8 +107,23 @@ impl MapLedger {
         self.n_resources += n_resources;
     }
 
+    /// Rows by outcome, in the order of [`RowOutcome::ALL`].
+    pub fn outcomes(&self) -> [(RowOutcome, u64); RowOutcome::ALL.len()] {
+        RowOutcome::ALL.map(|outcome| {
+            let n = match outcome {
+                RowOutcome::Mapped => self.mapped,
+                RowOutcome::Refused => self.refused,
+                RowOutcome::Excluded => self.excluded,
+                RowOutcome::Superseded => self.superseded,
+                RowOutcome::Repeated => self.repeated,
+                RowOutcome::Empty => self.empty,
+            };
+            (outcome, n)
+        })
+    }
+
     pub fn check(&self) -> Result<(), Imbalance> {
-        let right = self.mapped + self.refused + self.excluded + self.superseded + self.repeated + self.empty;
+        let right = self.outcomes().into_iter().map(|(_, n)| n).sum();
         balance(|| format!("map {}", self.map), self.in_scope, right)
     }
 }

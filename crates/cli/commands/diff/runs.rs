@@ -19,6 +19,9 @@ const RESOURCES_A_PASS: u64 = 4_000_000;
 /// So many ids of a type are listed as text; `--format json` lists all.
 const MOST_LISTED: usize = 20;
 
+/// Counts of one map or type by outcome, in one order on both sides.
+type Cells = Vec<(&'static str, u64)>;
+
 /// One count that is another in the two runs.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct CountChange {
@@ -120,17 +123,10 @@ pub(super) fn compare(common: &Common, args: &DiffArgs) -> Outcome<bool> {
 
 /// Rows by map and outcome, where the counts differ.
 fn row_counts(before: &Compared, after: &Compared) -> Vec<CountChange> {
-    let of = |side: &Compared| -> BTreeMap<String, [(&'static str, u64); 7]> {
+    let of = |side: &Compared| -> BTreeMap<String, Cells> {
         let cells = |l: &MapLedger| {
-            [
-                ("in scope", l.in_scope),
-                ("mapped", l.mapped),
-                ("refused", l.refused),
-                ("excluded", l.excluded),
-                ("superseded", l.superseded),
-                ("repeated", l.repeated),
-                ("empty", l.empty),
-            ]
+            let outcomes = l.outcomes().map(|(outcome, n)| (outcome.as_str(), n));
+            [("in scope", l.in_scope)].into_iter().chain(outcomes).collect()
         };
         let name = |l: &MapLedger| format!("{} ({}/{}/{})", l.map, l.organisation, l.system, l.table);
         side.map.manifest().ledgers.maps.iter().map(|l| (name(l), cells(l))).collect()
@@ -140,10 +136,11 @@ fn row_counts(before: &Compared, after: &Compared) -> Vec<CountChange> {
 
 /// Resources by type and outcome, where the counts differ; nothing where a run was not validated.
 fn resource_counts(before: &Compared, after: &Compared) -> Vec<CountChange> {
-    let of = |side: &Compared| -> Option<BTreeMap<String, [(&'static str, u64); 3]>> {
+    let of = |side: &Compared| -> Option<BTreeMap<String, Cells>> {
         let ledgers = &side.validate.as_ref()?.manifest().ledgers.resources;
-        let cells =
-            |l: &epr_run::ledger::ResourceLedger| [("delivered", l.delivered), ("merged", l.merged), ("held", l.held)];
+        let cells = |l: &epr_run::ledger::ResourceLedger| {
+            vec![("delivered", l.delivered), ("merged", l.merged), ("held", l.held)]
+        };
         Some(ledgers.iter().map(|(kind, l)| (kind.clone(), cells(l))).collect())
     };
     match (of(before), of(after)) {
@@ -152,10 +149,7 @@ fn resource_counts(before: &Compared, after: &Compared) -> Vec<CountChange> {
     }
 }
 
-fn differing<const N: usize>(
-    before: &BTreeMap<String, [(&'static str, u64); N]>,
-    after: &BTreeMap<String, [(&'static str, u64); N]>,
-) -> Vec<CountChange> {
+fn differing(before: &BTreeMap<String, Cells>, after: &BTreeMap<String, Cells>) -> Vec<CountChange> {
     let mut found = Vec::new();
     let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
     names.sort();
@@ -164,7 +158,7 @@ fn differing<const N: usize>(
         let (a, b) = (before.get(name), after.get(name));
         let Some(outcomes) = a.or(b) else { continue };
         for (i, (outcome, _)) in outcomes.iter().enumerate() {
-            let count = |side: Option<&[(&'static str, u64); N]>| side.map_or(0, |cells| cells[i].1);
+            let count = |side: Option<&Cells>| side.map_or(0, |cells| cells[i].1);
             if count(a) != count(b) {
                 found.push(CountChange { of: name.clone(), outcome, before: count(a), after: count(b) });
             }
