@@ -286,6 +286,9 @@ fn read_holds(ctx: StageContext<'_>, inputs: &Inputs) -> Result<HoldTally, RunEr
         if let Some(rule) = rule_of.remove(&(key.resource_type, key.id)).and_then(|r| tally.rules.get_mut(&r)) {
             let owner = owners.get(key.map.as_str()).copied().unwrap_or("nobody named");
             *rule.owners.entry(owner.to_owned()).or_default() += 1;
+            if rule_of.is_empty() {
+                break;
+            }
         }
         if i % 65_536 == 0 {
             ctx.stop.check()?;
