@@ -20,6 +20,7 @@ use crate::finding::Findings;
 use crate::hash::FastMap;
 use crate::profile::ProfileProgram;
 use crate::program::Program;
+use crate::reach::Reach;
 use crate::tally::{BaseRule, HonestyLedger, Tally};
 
 pub(crate) use coded::{Terms, coded_as};
@@ -44,7 +45,7 @@ impl<'p> Checker<'p> {
     pub fn new(program: &'p Program<'_>) -> Self {
         Self {
             program,
-            tally: Tally::new(program.rules.len()),
+            tally: Tally::new(program.rules.len(), program.n_values),
             terms: Terms::new(program.bindings.len()),
             seen: Vec::new(),
             profiles: FastMap::default(),
@@ -59,7 +60,10 @@ impl<'p> Checker<'p> {
         let definitions: &'p Definitions = self.program.definitions;
         let made = match definitions.structure(url) {
             None => Err("is in no loaded package"),
-            Some(structure) => ProfileProgram::compile(definitions, structure).map(Arc::new).ok_or("has no snapshot"),
+            Some(structure) => {
+                let place = self.profiles.len() as u32;
+                ProfileProgram::compile(definitions, structure, place).map(Arc::new).ok_or("has no snapshot")
+            }
         };
         self.profiles.insert(url.into(), made.clone());
         made
@@ -83,7 +87,14 @@ impl<'p> Checker<'p> {
 
 /// The honesty ledger of what some checkers of one program did.
 pub fn ledger<'a, 'p: 'a>(program: &Program<'_>, checkers: impl IntoIterator<Item = &'a Checker<'p>>) -> HonestyLedger {
-    crate::tally::ledger(&program.rules, checkers.into_iter().map(Checker::tally))
+    let checkers: Vec<&Checker<'p>> = checkers.into_iter().collect();
+    let mut ledger = crate::tally::ledger(&program.rules, checkers.iter().map(|c| c.tally()));
+    let mut reach = Reach::default();
+    for checker in checkers {
+        reach.add(program, checker.tally(), checker.profiles.values().filter_map(|p| p.as_ref().ok()));
+    }
+    (ledger.elements, ledger.failures) = reach.lines();
+    ledger
 }
 
 /// The elements in which R4 says which Patient a resource is about, in the order in which they are asked.

@@ -43,6 +43,7 @@ impl<'d> Program<'d> {
             bindings: Vec::new(),
             invariants: Vec::new(),
             by_invariant: FastMap::default(),
+            n_values: 0,
         };
         let element_shape = compiler.type_shape("Element").ok_or_else(|| no_base("Element"))?;
         let mut resources = FastMap::default();
@@ -64,6 +65,7 @@ impl<'d> Program<'d> {
             bindings: compiler.bindings,
             invariants: compiler.invariants,
             rules,
+            n_values: compiler.n_values,
             assigned: profiles.iter().map(|(name, url)| (name.clone(), url.clone())).collect(),
         })
     }
@@ -82,6 +84,7 @@ struct Compiler<'d> {
     invariants: Vec<InvariantProgram>,
     /// By key and expression.
     by_invariant: FastMap<(String, String), u32>,
+    n_values: u32,
 }
 
 impl<'d> Compiler<'d> {
@@ -114,7 +117,7 @@ impl<'d> Compiler<'d> {
         let names = names_of(&elements);
         let is_extension = structure.type_name == "Extension" && !path.contains('.');
         let type_name = if path.contains('.') { path.to_owned() } else { structure.type_name.clone() };
-        self.shapes[id as usize] = Some(Shape { type_name, elements, names, is_extension });
+        self.shapes[id as usize] = Some(Shape { type_name, definition: &structure.url, elements, names, is_extension });
         id
     }
 
@@ -178,7 +181,10 @@ impl<'d> Compiler<'d> {
         };
         let coded = coded_as(type_code);
         let binding = if coded == Coded::No { None } else { self.binding(element, type_code) };
+        let place = self.n_values;
+        self.n_values += 1;
         ValueProgram {
+            place,
             structure,
             path: element.path.clone(),
             companion_name: format!("_{json_name}"),

@@ -293,7 +293,7 @@ pub fn without_snapshot(fault: &SnapshotFault) -> FileResult {
 }
 
 fn unreadable(file: &str, line: u64, code: &'static str, severity: Severity, detail: String) -> FileResult {
-    let finding = Finding { code, severity, path: String::new(), detail };
+    let finding = Finding { code, severity, path: String::new(), detail, definition: String::new() };
     FileResult { file: file.to_owned(), line, resource_type: None, id: None, issues: vec![finding], not_checked: 0 }
 }
 
@@ -325,6 +325,6 @@ fn empty_summary() -> FilesSummary {
         n_warnings: 0,
         n_not_checked: 0,
         n_invalid: 0,
-        ledger: HonestyLedger { schema: 1, checked: Vec::new(), not_checked: Vec::new(), coded: Vec::new() },
+        ledger: HonestyLedger::empty(),
     }
 }

@@ -14,6 +14,8 @@ pub struct Finding {
     pub path: String,
     /// What was expected and the shape of what is there.
     pub detail: String,
+    /// The canonical URL of the definition that asks for it; empty where none does (syntax, hazards).
+    pub definition: String,
 }
 
 /// What a whole check found.

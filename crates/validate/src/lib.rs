@@ -13,7 +13,7 @@
 //! | hazard rules, one file each | [`rules`] |
 //! | the stage of a run: issues, holds, ledgers | [`stage`] |
 //! | `epr validate` on files, its machine format | [`files`], [`outcome`] |
-//! | the honesty ledger | [`tally`] |
+//! | the honesty ledger; element by element | [`tally`], `reach` |
 //! | what each issue code means | [`issues`] |
 
 pub mod check;
@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod primitive;
 mod profile;
 pub mod program;
+mod reach;
 pub mod rules;
 pub mod stage;
 pub mod tally;

@@ -17,6 +17,8 @@ pub(crate) type RuleId = u32;
 
 /// What one profile, or the definition of one extension, asks beyond its type.
 pub(crate) struct ProfileProgram<'d> {
+    /// Its number among the profiles of a checker, by which visits are counted.
+    pub(crate) place: u32,
     pub(crate) structure: &'d Structure,
     /// The root is the first.
     pub(crate) rules: Vec<Rule<'d>>,
@@ -96,11 +98,11 @@ pub(crate) struct SliceRule {
 
 impl<'d> ProfileProgram<'d> {
     /// `None` where the structure has no snapshot.
-    pub(crate) fn compile(definitions: &'d Definitions, structure: &'d Structure) -> Option<Self> {
+    pub(crate) fn compile(definitions: &'d Definitions, structure: &'d Structure, place: u32) -> Option<Self> {
         let root = structure.root()?;
         let mut compiler = Compiler { definitions, structure, rules: Vec::new(), by_id: BTreeMap::new() };
         compiler.rule(root);
-        Some(Self { structure, rules: compiler.rules })
+        Some(Self { place, structure, rules: compiler.rules })
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Program<'d> {
     pub(crate) rules: Vec<String>,
     /// The profile that each resource type is checked against, beside those that a resource claims.
     pub(crate) assigned: FastMap<String, String>,
+    /// How many [`ValueProgram`]s there are.
+    pub(crate) n_values: u32,
 }
 
 /// What is asked of one resource type.
@@ -37,6 +39,8 @@ pub(crate) struct ResourceProgram {
 /// The members that an object may have.
 pub(crate) struct Shape<'d> {
     pub(crate) type_name: String,
+    /// The canonical URL of the definition of the type.
+    pub(crate) definition: &'d str,
     pub(crate) elements: Vec<ElementProgram<'d>>,
     pub(crate) names: FastMap<Box<str>, NameEntry>,
     pub(crate) is_extension: bool,
@@ -65,6 +69,8 @@ pub(crate) struct ElementProgram<'d> {
 
 /// One type of an element, and what is asked of a value of it.
 pub(crate) struct ValueProgram<'d> {
+    /// Its number in the program, by which visits are counted.
+    pub(crate) place: u32,
     /// Where the element is defined: what FHIRPath goes on from.
     pub(crate) structure: &'d Structure,
     pub(crate) path: String,

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use epr_model::Severity;
+
+use crate::finding::Finding;
 use crate::hash::FastMap;
 
 /// The rules that are not invariants, bindings or hazards, by their place in a tally.
@@ -64,6 +67,26 @@ pub struct HonestyLedger {
     pub checked: Vec<CheckedRule>,
     pub not_checked: Vec<NotChecked>,
     pub coded: Vec<CodedSystem>,
+    /// Per definition and element: how many values were judged, by which rules.
+    #[serde(default)]
+    pub elements: Vec<JudgedElement>,
+    /// Per definition, element and rule: what failed.
+    #[serde(default)]
+    pub failures: Vec<FailedElement>,
+}
+
+impl HonestyLedger {
+    /// The ledger of nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            schema: 1,
+            checked: Vec::new(),
+            not_checked: Vec::new(),
+            coded: Vec::new(),
+            elements: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
 }
 
 /// One rule, how many times it was decided and how many times it failed.
@@ -72,6 +95,24 @@ pub struct CheckedRule {
     pub rule: String,
     pub n: u64,
     pub failed: u64,
+}
+
+/// One element of one definition, and the rules that each of its values was held against.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JudgedElement {
+    pub definition: String,
+    pub element: String,
+    pub n: u64,
+    pub rules: Vec<String>,
+}
+
+/// One kind of finding at one element, by the definition that asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FailedElement {
+    pub definition: String,
+    pub element: String,
+    pub code: String,
+    pub n: u64,
 }
 
 /// One rule at one element that could not be decided, and why.
@@ -107,7 +148,15 @@ pub struct Tally {
     named: FastMap<Box<str>, [u64; 2]>,
     /// Above 0 while it is only asked whether a value would pass: nothing is counted.
     pub(crate) quiet: u32,
+    /// How often a value was judged, by the number of its program.
+    pub(crate) values: Vec<u64>,
+    /// The same by profile and rule.
+    pub(crate) profiles: Vec<Vec<u64>>,
+    pub(crate) failed: BTreeMap<FailureKey, u64>,
 }
+
+/// Definition, element without indices, code.
+pub(crate) type FailureKey = (String, String, &'static str);
 
 /// What tells one line of `not_checked` from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,8 +168,35 @@ pub(crate) struct NotCheckedKey {
 }
 
 impl Tally {
-    pub(crate) fn new(n_rules: usize) -> Self {
-        Self { counts: vec![[0; 2]; n_rules], ..Self::default() }
+    pub(crate) fn new(n_rules: usize, n_values: u32) -> Self {
+        Self { counts: vec![[0; 2]; n_rules], values: vec![0; n_values as usize], ..Self::default() }
+    }
+
+    pub(crate) fn visit(&mut self, value: u32) {
+        self.values[value as usize] += u64::from(self.quiet == 0);
+    }
+
+    pub(crate) fn visit_profile(&mut self, profile: u32, rule: u32) {
+        if self.quiet > 0 {
+            return;
+        }
+        let (profile, rule) = (profile as usize, rule as usize);
+        if self.profiles.len() <= profile {
+            self.profiles.resize(profile + 1, Vec::new());
+        }
+        let visits = &mut self.profiles[profile];
+        if visits.len() <= rule {
+            visits.resize(rule + 1, 0);
+        }
+        visits[rule] += 1;
+    }
+
+    /// Counts what was found in one resource.
+    pub(crate) fn failed(&mut self, issues: &[Finding]) {
+        for issue in issues.iter().filter(|issue| issue.severity >= Severity::Error) {
+            let key = (issue.definition.clone(), plain_path(&issue.path), issue.code);
+            *self.failed.entry(key).or_default() += 1;
+        }
     }
 
     pub(crate) fn count(&mut self, rule: BaseRule, failed: bool) {
@@ -234,7 +310,20 @@ pub(crate) fn ledger<'a>(rules: &[String], tallies: impl Iterator<Item = &'a Tal
             .into_iter()
             .map(|(system, c)| CodedSystem { system: system.to_owned(), n: c[0], checked: c[1] })
             .collect(),
+        elements: Vec::new(),
+        failures: Vec::new(),
     }
+}
+
+/// A path without the places in its lists.
+fn plain_path(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(open) = rest.find('[') {
+        plain.push_str(&rest[..open]);
+        rest = rest[open..].find(']').map_or("", |close| &rest[open + close + 1..]);
+    }
+    plain + rest
 }
 
 fn add(cell: &mut [u64; 2], more: [u64; 2]) {
@@ -263,7 +352,7 @@ mod tests {
         };
         let work = [("a", true), ("b", false), ("a", false), ("c", true)];
         let split = |at: usize| {
-            let mut tallies = [Tally::new(rules.len()), Tally::new(rules.len())];
+            let mut tallies = [Tally::new(rules.len(), 0), Tally::new(rules.len(), 0)];
             for (i, (what, failed)) in work.iter().enumerate() {
                 let tally = &mut tallies[usize::from(i >= at)];
                 tally.count(BaseRule::Format, *failed);

@@ -125,6 +125,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         }
         self.depth += 1;
+        self.checker.tally.visit_profile(profile.place, at);
+        let outer_definition = std::mem::replace(&mut self.definition, &profile.structure.url);
         let rule = &profile.rules[at as usize];
         if let Some(main) = instance.main {
             self.given(rule, main, instance.type_code);
@@ -155,6 +157,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
             self.focus = outer;
         }
+        self.definition = outer_definition;
         self.depth -= 1;
     }
 

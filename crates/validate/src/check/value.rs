@@ -124,6 +124,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     fn value(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Option<Node<'r>>) {
+        self.checker.tally.visit(value.place);
         match (value.what, main) {
             (What::Primitive(kind), Some(node)) => {
                 if self.primitive(kind, node) {

@@ -39,6 +39,8 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) depth: u32,
     /// How many of the findings are of the check against the type, while profiles are looked at; else 0.
     pub(super) n_base: usize,
+    /// The definition that asks for what is being checked.
+    pub(super) definition: &'p str,
 }
 
 /// Where a resource stands.
@@ -68,10 +70,12 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         around: Vec::new(),
         depth: 0,
         n_base: 0,
+        definition: "",
     };
     walk.json_faults(resource);
     walk.any_resource(root, Place::Root);
     let (issues, facts) = (walk.issues, walk.facts);
+    checker.tally.failed(&issues);
     Findings { issues, facts, not_checked: checker.tally.n_not_checked() - before }
 }
 
@@ -90,6 +94,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                     .unwrap_or("")
                     .to_owned(),
                 detail: format!("expected each name once in an object; line {}, column {}", fault.line, fault.column),
+                definition: String::new(),
             });
         }
     }
@@ -122,6 +127,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.in_bundle = type_name == "Bundle";
         }
         let outer = (self.container, self.focus, self.inside_contained);
+        let outer_definition = std::mem::replace(&mut self.definition, all.shapes[program.shape as usize].definition);
         let outer_resource = std::mem::replace(&mut self.resource_at, (self.steps.len(), type_name));
         let element = ElementNode::resource(node, Some(all.definitions));
         let frame = if let Place::Contained(index) = place {
@@ -142,6 +148,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.type_rules(type_name, node);
         self.profiles(node, type_name, matches!(place, Place::Contained(_)));
         self.resource_at = outer_resource;
+        self.definition = outer_definition;
         if let Some(frame) = frame {
             self.contained = frame;
         }
@@ -162,6 +169,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
         let program: &'p Program<'p> = self.checker.program;
         let shape = &program.shapes[shape_id as usize];
+        let outer_definition = std::mem::replace(&mut self.definition, shape.definition);
         let base = self.checker.seen.len();
         self.checker.seen.resize(base + shape.elements.len(), (0, 0));
         let has_companions = node.members().any(|(name, _)| name.starts_with('_'));
@@ -194,6 +202,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.extension(shape, node, base);
         }
         self.checker.seen.truncate(base);
+        self.definition = outer_definition;
     }
 
     fn unknown_element(&mut self, shape: &Shape<'_>, name: &str) {
@@ -324,7 +333,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     pub(super) fn push(&mut self, code: &'static str, severity: Severity, detail: String) {
-        self.issues.push(Finding { code, severity, path: render(&self.steps), detail });
+        let definition = self.definition.to_owned();
+        self.issues.push(Finding { code, severity, path: render(&self.steps), detail, definition });
     }
 }
 

@@ -188,8 +188,13 @@ impl Stream<'_> {
             let identity = epr_run::line::identity(line).filter(|i| i.resource_type == folder_type);
             let id = identity.and_then(|i| i.id.parse().ok());
             let detail = format!("column {}: {}", fault.column, fault.what);
-            let finding =
-                Finding { code: issues::VAL_SYNTAX, severity: Severity::Fatal, path: folder_type.to_owned(), detail };
+            let finding = Finding {
+                code: issues::VAL_SYNTAX,
+                severity: Severity::Fatal,
+                path: folder_type.to_owned(),
+                detail,
+                definition: String::new(),
+            };
             return Checked { id, patient: None, findings: vec![self.found(finding)], extracted: Extracted::default() };
         }
         let checked = worker.checker.check(&worker.resource);
@@ -202,6 +207,7 @@ impl Stream<'_> {
                 severity: Severity::Error,
                 path: "resourceType".to_owned(),
                 detail: format!("expected a {folder_type}, found another type"),
+                definition: String::new(),
             }));
         }
         let id = |text: Option<String>| text.and_then(|t| t.parse().ok());
@@ -238,6 +244,7 @@ impl Stream<'_> {
                     severity: doc.issue.severity,
                     path: format!("{resource_type}.{}", h.path),
                     detail: h.detail,
+                    definition: String::new(),
                 },
                 action: self.actions.of_hazard(doc.issue.code, doc.hazard),
             }));
@@ -298,6 +305,7 @@ impl Stream<'_> {
                 severity: Severity::Error,
                 path: format!("{resource_type}.id"),
                 detail: "expected an id of its own, found one that another resource has".to_owned(),
+                definition: String::new(),
             }));
         }
         let doc = &rules::da_03::DOC;
@@ -308,6 +316,7 @@ impl Stream<'_> {
                     severity: doc.issue.severity,
                     path: path.clone(),
                     detail: rules::da_03::detail(to_type),
+                    definition: String::new(),
                 },
                 action: self.actions.of_hazard(doc.issue.code, doc.hazard),
             });
@@ -370,11 +379,11 @@ pub(super) fn set_lineage(issue: &mut Issue, key: &KeyRecord) {
 }
 
 fn empty_ledger() -> HonestyLedger {
-    HonestyLedger { schema: 1, checked: Vec::new(), not_checked: Vec::new(), coded: Vec::new() }
+    HonestyLedger::empty()
 }
 
 fn ledger(program: &Program<'_>, workers: &[Worker<'_>], refs: &RefFindings) -> HonestyLedger {
-    let mut ledger = crate::tally::ledger(program.rules(), workers.iter().map(|w| w.checker.tally()));
+    let mut ledger = crate::check::ledger(program, workers.iter().map(|w| &w.checker));
     for (i, rule) in RESOURCE_RULES.iter().enumerate() {
         let [n, failed] = workers.iter().fold([0; 2], |sum, w| [sum[0] + w.rules[i][0], sum[1] + w.rules[i][1]]);
         if n > 0 {
