@@ -19,7 +19,7 @@ pub(crate) enum Answer<T> {
     Known(T),
     /// FHIRPath gives no answer (precisions differ).
     Open,
-    /// The answer needs UCUM's conversion table.
+    /// A unit is not in the conversion table.
     NeedsUcum,
     /// The two kinds cannot be compared at all.
     Mismatch,
@@ -119,7 +119,7 @@ pub(crate) fn equivalent(left: &Item<'_>, right: &Item<'_>) -> Answer<bool> {
         (Item::Temporal(a), Item::Temporal(b)) => Answer::Known(a.compare(b) == Some(Ordering::Equal)),
         (Item::Quantity(a), Item::Quantity(b)) => match a.compare(b, true) {
             Compared::Order(_) if a.unit == b.unit => Answer::Known(about_equal(a.value, b.value)),
-            Compared::Order(order) => Answer::Known(order == Ordering::Equal),
+            Compared::Order(order) => Answer::Known(order == Ordering::Equal || about_equal_quantities(a, b)),
             Compared::Open => Answer::Known(false),
             Compared::NeedsUcum => Answer::NeedsUcum,
         },
@@ -134,6 +134,27 @@ fn about_equal(a: Decimal, b: Decimal) -> bool {
     let digits = a.normalize().scale().min(b.normalize().scale());
     let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
     a.round_dp_with_strategy(digits, strategy) == b.round_dp_with_strategy(digits, strategy)
+}
+
+/// Two amounts in different units: rounded to the digits of the one that is written with fewer.
+fn about_equal_quantities(a: &Quantity<'_>, b: &Quantity<'_>) -> bool {
+    let Some((left, right)) = a.in_one_unit(b) else { return false };
+    // Both have the factors of the units in them: the digits that were written stand behind those.
+    let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+    let significant = digits(a.value).min(digits(b.value));
+    let round = |value: Decimal| value.round_sf_with_strategy(significant, strategy);
+    round(left).is_some_and(|left| round(right) == Some(left))
+}
+
+/// Significant digits, of which there is at least one.
+fn digits(value: Decimal) -> u32 {
+    let mut mantissa = value.normalize().mantissa().unsigned_abs();
+    let mut n = 1;
+    while mantissa >= 10 {
+        mantissa /= 10;
+        n += 1;
+    }
+    n
 }
 
 fn same_words(a: &str, b: &str) -> bool {
@@ -273,8 +294,27 @@ fn hash_of(item: &Item<'_>) -> u64 {
         Item::Temporal(_) => 2u8.hash(&mut hasher),
         Item::Quantity(_) => 3u8.hash(&mut hasher),
         Item::Type { name, .. } => name.hash(&mut hasher),
-        // Deep equality ignores the order of members: the number of them is what surely agrees.
-        Item::Element(element) => element.node().map_or(0, |node| node.members().count()).hash(&mut hasher),
+        Item::Element(element) => element.node().map_or(0, hash_of_node).hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// Deep equality ignores the order of members and how a number is written, so the hash does too.
+fn hash_of_node(node: Node<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match node.kind() {
+        NodeKind::Object => {
+            let sum = node.members().fold(0_u64, |sum, (name, value)| {
+                let mut member = DefaultHasher::new();
+                (name, hash_of_node(value)).hash(&mut member);
+                sum.wrapping_add(member.finish())
+            });
+            sum.hash(&mut hasher);
+        }
+        NodeKind::Array => node.items().for_each(|item| hash_of_node(item).hash(&mut hasher)),
+        NodeKind::String => node.as_str().hash(&mut hasher),
+        NodeKind::Bool => node.as_bool().hash(&mut hasher),
+        NodeKind::Number | NodeKind::Null => {}
     }
     hasher.finish()
 }

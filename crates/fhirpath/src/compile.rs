@@ -25,8 +25,12 @@ pub struct Expression {
 ///
 /// Unknown functions and constants, wrong numbers of arguments and misplaced types are errors with their place.
 pub fn compile(text: &str) -> Result<Expression, ParseError> {
+    resolve(text, TypeTest::As)
+}
+
+fn resolve(text: &str, cast: TypeTest) -> Result<Expression, ParseError> {
     let ast = parse(text)?;
-    let mut compiler = Compiler { text, needs_types: false };
+    let mut compiler = Compiler { text, cast, needs_types: false };
     let op = compiler.op(&ast)?;
     Ok(Expression { text: text.into(), op, needs_types: compiler.needs_types })
 }
@@ -39,9 +43,11 @@ const CORRECTIONS: &[(&str, &str)] =
     &[("operator = 'exists' implies (answer is Boolean)", "operator = 'exists' implies (answer is boolean)")];
 
 /// Reads the expression of a constraint: like [`compile()`], with the known errors of R4 put right.
+///
+/// `as` takes several items here, like `ofType`: N1 has it an error, but dom-3 and others of R4 rely on it.
 pub fn compile_constraint(text: &str) -> Result<Expression, ParseError> {
     let corrected = CORRECTIONS.iter().find(|(wrong, _)| *wrong == text);
-    compile(corrected.map_or(text, |(_, right)| right))
+    resolve(corrected.map_or(text, |(_, right)| right), TypeTest::AsEach)
 }
 
 impl Expression {
@@ -75,7 +81,10 @@ pub(crate) enum Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TypeTest {
     Is,
+    /// Of one item.
     As,
+    /// Of any number of items, as the constraints of R4 use it.
+    AsEach,
     OfType,
 }
 
@@ -91,6 +100,8 @@ pub(crate) struct Call {
 
 struct Compiler<'t> {
     text: &'t str,
+    /// What `as` is.
+    cast: TypeTest,
     needs_types: bool,
 }
 
@@ -128,7 +139,7 @@ impl Compiler<'_> {
             }
             AstKind::Type(op, operand, name) => {
                 self.needs_types = true;
-                let test = if *op == TypeOp::Is { TypeTest::Is } else { TypeTest::As };
+                let test = if *op == TypeOp::Is { TypeTest::Is } else { self.cast };
                 Op::Type(test, self.boxed(operand)?, name.clone(), ast.offset)
             }
         })
@@ -181,7 +192,7 @@ impl Compiler<'_> {
     fn function(&mut self, base: Option<&Ast>, name: &str, arguments: &[Ast], offset: usize) -> Result<Op, ParseError> {
         let test = match name {
             "is" => Some(TypeTest::Is),
-            "as" => Some(TypeTest::As),
+            "as" => Some(self.cast),
             "ofType" => Some(TypeTest::OfType),
             _ => None,
         };
@@ -235,13 +246,13 @@ pub(crate) fn full_pattern(text: &str) -> Result<Regex, ()> {
 fn test_name(test: TypeTest) -> &'static str {
     match test {
         TypeTest::Is => "is",
-        TypeTest::As => "as",
+        TypeTest::As | TypeTest::AsEach => "as",
         TypeTest::OfType => "ofType",
     }
 }
 
 /// `Quantity`, `System.String`: a type as an argument is written like a path.
-fn type_name(ast: &Ast) -> Option<TypeName> {
+pub(crate) fn type_name(ast: &Ast) -> Option<TypeName> {
     let AstKind::Member(base, name) = &ast.kind else { return None };
     let namespace = match base.as_deref() {
         None => None,

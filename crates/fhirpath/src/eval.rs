@@ -40,8 +40,12 @@ pub enum EvalError {
     UnknownType { name: String, offset: usize },
     #[error("the pattern given to `{what}` at offset {offset} is not a regular expression that can be used")]
     BadPattern { what: &'static str, offset: usize },
+    #[error("there is no profile {profile} (offset {offset})")]
+    UnknownProfile { profile: String, offset: usize },
     #[error("`repeat` at offset {offset} makes more than a million items")]
     Endless { offset: usize },
+    #[error("the evaluation takes more steps than an expression may")]
+    TooLong,
 }
 
 /// Why a check could not be made.
@@ -114,6 +118,7 @@ impl Expression {
             typing: host.definitions.filter(|_| typed).map_or(Typing::Structural, Typing::By),
             not_checked: None,
             below_resource: None,
+            left: allowance(focus),
         };
         let scope = Scope { this: std::slice::from_ref(&this), index: None, total: None };
         let items = evaluator.op(&self.op, &scope)?;
@@ -167,7 +172,22 @@ struct Evaluator<'a> {
     not_checked: Option<NotChecked>,
     /// `%resource.descendants()`, made once: dom-3 asks for it four times for each contained resource.
     below_resource: Option<Rc<Collection<'a>>>,
+    /// Steps that may still be taken.
+    left: u64,
 }
+
+/// How many steps an evaluation may take: enough for any invariant over the resource at hand, and an end for an
+/// expression that doubles its items at every step.
+fn allowance(focus: &Focus<'_>) -> u64 {
+    let size = |element: &ElementNode<'_>| element.node().map_or(0, |node| node.raw().len());
+    let size = focus.bundle.as_ref().map_or(0, size).max(size(&focus.root_resource));
+    STEPS + STEPS_PER_BYTE * size as u64
+}
+
+const STEPS: u64 = 4_000_000;
+const STEPS_PER_BYTE: u64 = 32;
+/// No text that an expression makes is longer.
+const LONGEST_TEXT: usize = 1 << 24;
 
 impl<'a> Evaluator<'a> {
     fn definitions(&self) -> Option<&'a Definitions> {
@@ -180,7 +200,23 @@ impl<'a> Evaluator<'a> {
         Collection::empty()
     }
 
+    /// Takes `n` of the steps that are left.
+    fn spend(&mut self, n: usize) -> Result<(), EvalError> {
+        self.left = self.left.checked_sub(n as u64).ok_or(EvalError::TooLong)?;
+        Ok(())
+    }
+
     fn op(&mut self, op: &'a Op, scope: &Scope<'_, 'a>) -> Answered<'a> {
+        let items = self.step(op, scope)?;
+        let made = match items.as_slice() {
+            [Item::String(Cow::Owned(text))] => text.len() / 8,
+            items => items.len(),
+        };
+        self.spend(1 + made)?;
+        Ok(items)
+    }
+
+    fn step(&mut self, op: &'a Op, scope: &Scope<'_, 'a>) -> Answered<'a> {
         Ok(match op {
             Op::Empty => Collection::empty(),
             Op::Text(text) => Collection::one(Item::String(Cow::Borrowed(text))),
@@ -229,7 +265,9 @@ impl<'a> Evaluator<'a> {
             && matches!(call.base, Op::Resource)
         {
             if let Some(items) = &self.below_resource {
-                return Ok(Items::Shared(Rc::clone(items)));
+                let items = Rc::clone(items);
+                self.spend(items.len())?;
+                return Ok(Items::Shared(items));
             }
             let items = Rc::new(self.op(op, scope)?);
             self.below_resource = Some(Rc::clone(&items));
@@ -350,7 +388,7 @@ impl<'a> Evaluator<'a> {
             }
             Equivalent | NotEquivalent => {
                 let (left, right) = (self.op(left, scope)?, self.op(right, scope)?);
-                let equivalent = self.equivalent(&left, &right);
+                let equivalent = self.equivalent(&left, &right)?;
                 Ok(boolean(equivalent.map(|equivalent| equivalent == (op == Equivalent))))
             }
             Less | LessOrEqual | Greater | GreaterOrEqual => {
@@ -427,10 +465,11 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `~` on collections: the same items in any order.
-    fn equivalent(&mut self, left: &Collection<'a>, right: &Collection<'a>) -> Option<bool> {
+    fn equivalent(&mut self, left: &Collection<'a>, right: &Collection<'a>) -> Result<Option<bool>, EvalError> {
         if left.len() != right.len() {
-            return Some(false);
+            return Ok(Some(false));
         }
+        self.spend(left.len().saturating_mul(right.len()))?;
         let right = right.as_slice();
         let mut taken = vec![false; right.len()];
         for a in left {
@@ -447,16 +486,16 @@ impl<'a> Evaluator<'a> {
                     }
                     Answer::NeedsUcum => {
                         self.unchecked(NotChecked::Units);
-                        return None;
+                        return Ok(None);
                     }
                     _ => {}
                 }
             }
             if !found {
-                return Some(false);
+                return Ok(Some(false));
             }
         }
-        Some(true)
+        Ok(Some(true))
     }
 
     fn order(
@@ -501,7 +540,9 @@ impl<'a> Evaluator<'a> {
             let is = self.is_of(item, name, test);
             return Ok(boolean(is));
         }
-        // `as` on several items is an error in N1, but dom-3 of R4 relies on its working like `ofType`.
+        if test == TypeTest::As && items.len() > 1 {
+            return Err(EvalError::NotSingle { what: "as", found: items.len(), offset });
+        }
         let mut out = Collection::empty();
         for item in items {
             if self.is_of(item, name, test) == Some(true) {

@@ -12,11 +12,14 @@
 //! | what the caller lends, where evaluation begins | [`host`] |
 //! | steps from element to element, choices, primitives with extensions | [`element`] |
 //! | items and collections; quantities; dates of any precision | [`value`], [`quantity`], [`temporal`] |
+//! | conversion of units | `ucum` |
+//! | names and types of an expression, before any data | [`analysis`] |
 //! | equality, equivalence, order | `compare` |
 //!
-//! Left out, and said so where it matters: UCUM conversion (such a comparison is not checked), `subsumes`, `slice`,
+//! Left out, and said so where it matters: units that `ucum` has not (not checked), `subsumes`, `slice`,
 //! `elementDefinition` and `checkModifiers` (no invariant of R4 uses them; they are unknown functions).
 
+pub mod analysis;
 pub mod ast;
 mod compare;
 mod compile;
@@ -29,8 +32,10 @@ pub mod parser;
 pub mod quantity;
 pub mod temporal;
 mod types;
+mod ucum;
 pub mod value;
 
+pub use analysis::{Analysis, analyse};
 pub use ast::Ast;
 pub use compile::{Expression, compile, compile_constraint};
 pub use element::ElementNode;

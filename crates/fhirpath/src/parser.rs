@@ -54,6 +54,14 @@ pub enum ParseFault {
     TypeNameNeeded { name: String },
     #[error("unknown constant `%{name}`")]
     UnknownConstant { name: String },
+    #[error("`{of}` has no element `{name}`")]
+    UnknownMember { name: String, of: String },
+    #[error("there is no type `{name}`")]
+    UnknownType { name: String },
+    #[error("`{name}` asks for an order where there is none")]
+    NoOrder { name: String },
+    #[error("the criterion of `{name}` can be neither true nor false")]
+    NotACriterion { name: String },
 }
 
 impl ParseError {

@@ -1,7 +1,7 @@
 //! Quantities: a number with a unit.
 //!
-//! Quantities of one unit are compared; so are lengths of time up to weeks, and years with months. Other units would
-//! need UCUM's table: such a comparison has no answer here, and the evaluation says that it was not made.
+//! Quantities of one unit are compared; so are lengths of time up to weeks, years with months, and the units that
+//! `ucum` knows. With any other unit the comparison has no answer, and the evaluation says that it was not made.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,6 +10,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 
 use crate::temporal::CalendarUnit;
+use crate::ucum::Measure;
 
 /// A number with a unit; the unit is a UCUM code (`mg`), a calendar word (`days`), or what a resource says.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(crate) enum Compared {
     Order(Ordering),
     /// FHIRPath gives these two no order (a year and 365 days).
     Open,
-    /// Only UCUM's conversion table could tell.
+    /// A unit is not in the conversion table.
     NeedsUcum,
 }
 
@@ -121,6 +122,30 @@ impl Quantity<'_> {
             (None, Some(_)) if self.milliseconds().is_some() => return Compared::Open,
             _ => {}
         }
-        Compared::NeedsUcum
+        let (Some(left), Some(right)) = (self.measure(), other.measure()) else { return Compared::NeedsUcum };
+        if !left.is_commensurable(&right) {
+            // A length and a weight: FHIRPath gives no answer.
+            return Compared::Open;
+        }
+        left.compare(self.value, &right, other.value).map_or(Compared::NeedsUcum, Compared::Order)
+    }
+
+    /// What the unit is worth, where the table has it.
+    pub(crate) fn measure(&self) -> Option<Measure> {
+        let Some(unit) = calendar_word(&self.unit) else { return Measure::of(&self.unit) };
+        Some(Measure::seconds(match unit {
+            CalendarUnit::Week => 604_800,
+            CalendarUnit::Day => 86_400,
+            CalendarUnit::Hour => 3600,
+            CalendarUnit::Minute => 60,
+            CalendarUnit::Second => 1,
+            _ => return None,
+        }))
+    }
+
+    /// Both numbers in one unit, where the table can bring them there; for `~`, which rounds.
+    pub(crate) fn in_one_unit(&self, other: &Quantity<'_>) -> Option<(Decimal, Decimal)> {
+        let (left, right) = (self.measure()?, other.measure()?);
+        left.is_commensurable(&right).then(|| left.scaled(self.value, &right, other.value))?
     }
 }

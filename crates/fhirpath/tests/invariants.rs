@@ -134,7 +134,7 @@ fn the_invariants_of_r4_run_over_synthea_without_errors() {
     let Some(folder) = r4::shared("synthea-csv-fhir-pair/fhir") else { return };
     let Some(expressions) = expressions() else { return };
     let compiled: BTreeMap<String, Expression> =
-        expressions.keys().filter_map(|text| Some((text.clone(), compile(text).ok()?))).collect();
+        expressions.keys().filter_map(|text| Some((text.clone(), compile_constraint(text).ok()?))).collect();
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();

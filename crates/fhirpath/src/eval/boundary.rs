@@ -71,9 +71,13 @@ fn of_decimal(number: Decimal, digits: Option<i64>, end: End) -> Option<Decimal>
     }
     let half = Decimal::try_new(5, number.scale() + 1).ok()?;
     let bound = if end == End::Low { number.checked_sub(half)? } else { number.checked_add(half)? };
+    let digits = digits.to_u32()?;
+    // The suite's rule: a bound of which no digit is left at the precision asked for is nought, not one unit of it.
+    if bound.abs() < Decimal::try_new(1, digits).ok()? {
+        return Decimal::try_new(0, digits).ok();
+    }
     let strategy =
         if end == End::Low { RoundingStrategy::ToNegativeInfinity } else { RoundingStrategy::ToPositiveInfinity };
-    let digits = digits.to_u32()?;
     let mut out = bound.round_dp_with_strategy(digits, strategy);
     out.rescale(digits);
     Some(out)
@@ -118,7 +122,8 @@ fn of_temporal(at: Temporal, digits: Option<i64>, end: End) -> Option<Temporal> 
         _ => return None,
     };
     let mut out = at;
-    let had = at.precision();
+    // FHIR has no date-time that ends at the hour: `T08` is `T08:00`.
+    let had = if at.precision() == Precision::Hour { Precision::Minute } else { at.precision() };
     let fill = |field: &mut i8, of: Precision, low: i8, high: i8| {
         if had < of {
             *field = if end == End::Low { low } else { high };

@@ -269,6 +269,7 @@ impl<'a> Evaluator<'a> {
         // By insertion: dates of differing precision have no total order, and `sort_by` may panic without one.
         let mut sorted: Vec<(Keys<'a>, Item<'a>)> = Vec::with_capacity(rows.len());
         for row in rows {
+            self.spend(sorted.len())?;
             let at = sorted.iter().rposition(|other| key_order(&other.0, &row.0) != Ordering::Greater);
             sorted.insert(at.map_or(0, |at| at + 1), row);
         }

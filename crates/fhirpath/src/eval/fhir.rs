@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use epr_fhir::definitions::Membership;
 use epr_fhir::narrative;
 
-use super::{Answered, Evaluator, NotChecked, Scope, boolean, element_of, one, what};
+use super::{Answered, EvalError, Evaluator, NotChecked, Scope, boolean, element_of, one, what};
 use crate::compile::Call;
 use crate::element::{ElementNode, Typing};
 use crate::functions::Function;
@@ -32,7 +32,7 @@ impl<'a> Evaluator<'a> {
                 _ => Collection::empty(),
             },
             Extension => self.extension(base, &argument),
-            Resolve => self.resolve(base),
+            Resolve => self.resolve(base)?,
             MemberOf => match one(base, "memberOf", call.offset)? {
                 Some(item) => self.member_of(item, &argument),
                 None => Collection::empty(),
@@ -42,6 +42,11 @@ impl<'a> Evaluator<'a> {
                     let answer =
                         element_of(item).zip(self.host.conformance).and_then(|(e, c)| c.conforms(e, &argument));
                     if answer.is_none() {
+                        // With definitions at hand, a profile that is in none of them is the caller's error.
+                        if self.definitions().is_some_and(|d| d.structure(&argument).is_none()) {
+                            let profile = argument.into_owned();
+                            return Err(EvalError::UnknownProfile { profile, offset: call.offset });
+                        }
                         self.unchecked(NotChecked::Conformance { profile: argument.into_owned() });
                     }
                     boolean(answer)
@@ -78,30 +83,31 @@ impl<'a> Evaluator<'a> {
 
     /// Follows references: inside the resource (`#id`), in the Bundle, then by the host. What is not found is left
     /// out; where that cannot be told from "does not exist", the evaluation is marked as not checked.
-    fn resolve(&mut self, base: &Collection<'a>) -> Collection<'a> {
+    fn resolve(&mut self, base: &Collection<'a>) -> Answered<'a> {
         let mut out = Collection::empty();
         for item in base {
             let Item::Element(element) = item else {
                 if let Item::String(reference) = item {
                     let reference = reference.clone();
-                    self.follow(&reference, &mut out);
+                    self.follow(&reference, &mut out)?;
                 }
                 continue;
             };
             let reference = element.as_str().or_else(|| element.node().and_then(|node| node.text("reference")));
             // A reference by identifier or display only names nothing that could be followed.
             if let Some(reference) = reference {
-                self.follow(reference, &mut out);
+                self.follow(reference, &mut out)?;
             }
         }
-        out
+        Ok(out)
     }
 
-    fn follow(&mut self, reference: &str, out: &mut Collection<'a>) {
+    fn follow(&mut self, reference: &str, out: &mut Collection<'a>) -> Result<(), EvalError> {
         if let Some(id) = reference.strip_prefix('#') {
             let root = self.focus.root_resource;
             if id.is_empty() {
-                return out.push(Item::Element(root));
+                out.push(Item::Element(root));
+                return Ok(());
             }
             // A fragment that is not contained is known not to exist.
             let contained = root.node().and_then(|node| node.get("contained"));
@@ -109,10 +115,11 @@ impl<'a> Evaluator<'a> {
             if let Some(found) = contained.find(|node| node.text("id") == Some(id)) {
                 out.push(Item::Element(ElementNode::resource(found, self.typed())));
             }
-            return;
+            return Ok(());
         }
-        if let Some(found) = self.in_bundle(reference) {
-            return out.push(Item::Element(found));
+        if let Some(found) = self.in_bundle(reference)? {
+            out.push(Item::Element(found));
+            return Ok(());
         }
         match self.host.resolver.map_or(Resolved::Unknown, |resolver| resolver.resolve(reference)) {
             Resolved::Found(node) => out.push(Item::Element(ElementNode::resource(node, self.typed()))),
@@ -121,6 +128,7 @@ impl<'a> Evaluator<'a> {
                 self.unchecked(NotChecked::Reference);
             }
         }
+        Ok(())
     }
 
     fn typed(&self) -> Option<&'a epr_fhir::definitions::Definitions> {
@@ -131,21 +139,22 @@ impl<'a> Evaluator<'a> {
     }
 
     /// An entry by its `fullUrl`, or by `Type/id` (a version behind it is not looked at).
-    fn in_bundle(&self, reference: &str) -> Option<ElementNode<'a>> {
+    fn in_bundle(&mut self, reference: &str) -> Result<Option<ElementNode<'a>>, EvalError> {
         let reference = reference.split("/_history/").next().unwrap_or(reference);
-        let entries = self.focus.bundle?.node()?.get("entry")?;
+        let bundle = self.focus.bundle.and_then(|bundle| bundle.node()?.get("entry"));
         let relative = reference.split_once('/').filter(|(kind, _)| !kind.contains(':'));
-        for entry in entries.items() {
+        for entry in bundle.into_iter().flat_map(epr_fhir::resource::Node::items) {
+            self.spend(1)?;
             let Some(resource) = entry.get("resource") else { continue };
             let by_url = entry.text("fullUrl") == Some(reference);
             let by_id = relative.is_some_and(|(kind, id)| {
                 resource.text("resourceType") == Some(kind) && resource.text("id") == Some(id)
             });
             if by_url || by_id {
-                return Some(ElementNode::resource(resource, self.typed()));
+                return Ok(Some(ElementNode::resource(resource, self.typed())));
             }
         }
-        None
+        Ok(None)
     }
 
     fn member_of(&mut self, item: &Item<'a>, value_set: &str) -> Collection<'a> {

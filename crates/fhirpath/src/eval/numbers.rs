@@ -11,6 +11,7 @@ use crate::ast::BinaryOp;
 use crate::compile::Call;
 use crate::functions::Function;
 use crate::quantity::Quantity;
+use crate::ucum;
 use crate::value::{Collection, Item};
 
 impl<'a> Evaluator<'a> {
@@ -70,12 +71,31 @@ impl<'a> Evaluator<'a> {
         let value = match op {
             Add if a.unit == b.unit => a.value.checked_add(b.value),
             Subtract if a.unit == b.unit => a.value.checked_sub(b.value),
+            Add | Subtract => {
+                let (Some(own), Some(other)) = (a.measure(), b.measure()) else {
+                    return Ok(self.unchecked(super::NotChecked::Units));
+                };
+                if !own.is_commensurable(&other) {
+                    return Ok(Collection::empty());
+                }
+                let Some(more) = other.convert(b.value, &own) else { return Ok(Collection::empty()) };
+                if op == Add { a.value.checked_add(more) } else { a.value.checked_sub(more) }
+            }
             Divide if a.unit == b.unit => {
                 let value = a.value.checked_div(b.value);
                 return Ok(value.map(unitless).into_iter().collect());
             }
+            Multiply | Divide if !a.is_calendar && !b.is_calendar => {
+                let (value, unit) = if op == Multiply {
+                    (a.value.checked_mul(b.value), ucum::product(&a.unit, &b.unit))
+                } else {
+                    (a.value.checked_div(b.value), ucum::quotient(&a.unit, &b.unit))
+                };
+                let made = value.map(|value| Quantity { value, unit: unit.into(), is_calendar: false });
+                return Ok(made.map(Item::Quantity).into_iter().collect());
+            }
             Div | Mod => return Err(EvalError::WrongKind { what: op.text(), kind: "Quantity", offset }),
-            // Adding unlike units, and any product, makes a unit that UCUM's table would have to name.
+            // A product with a calendar word has no unit that UCUM could write.
             _ => return Ok(self.unchecked(super::NotChecked::Units)),
         };
         Ok(value.map(|value| Item::Quantity(Quantity { value, ..a.clone() })).into_iter().collect())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use regex::Regex;
 
-use super::{Answered, EvalError, Evaluator, Scope, boolean, one, what};
+use super::{Answered, EvalError, Evaluator, LONGEST_TEXT, Scope, boolean, one, what};
 use crate::compile::{Call, full_pattern, pattern};
 use crate::functions::Function;
 use crate::value::{Collection, Item};
@@ -46,6 +46,15 @@ impl<'a> Evaluator<'a> {
             }
         }
         let [first, second] = arguments;
+        if matches!(call.function, Replace | ReplaceMatches)
+            && (subject.len() + 1).saturating_mul(second.len()) > LONGEST_TEXT
+        {
+            return Err(EvalError::TooLong);
+        }
+        if call.pattern.is_none() && matches!(call.function, Matches | MatchesFull | ReplaceMatches) {
+            // To compile a pattern takes about as long as a thousand steps.
+            self.spend(1000)?;
+        }
         Ok(match call.function {
             IndexOf => position(&subject, subject.find(&*first)),
             LastIndexOf => position(&subject, subject.rfind(&*first)),
@@ -93,6 +102,9 @@ impl<'a> Evaluator<'a> {
                 out.push_str(&separator);
             }
             out.push_str(&part);
+            if out.len() > LONGEST_TEXT {
+                return Err(EvalError::TooLong);
+            }
         }
         Ok(text(out))
     }
