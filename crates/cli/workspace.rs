@@ -129,7 +129,7 @@ pub(crate) fn no_definitions(error: DefinitionsError, ids: &[PackageId]) -> Fail
     let install = |ids: &[String]| format!("epr packages install {}", ids.join(" "));
     let next = match &error {
         // A file that somebody wrote or named: no installing mends it.
-        DefinitionsError::NotJson { file, .. } => {
+        DefinitionsError::NotJson { file, .. } | DefinitionsError::NotXml { file, .. } => {
             let next = format!("correct {}, or leave it out", file.display());
             return Failure::usage(error).next(next);
         }

@@ -25,7 +25,7 @@ mod terminology_reader;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub use navigation::ChildElement;
 pub use snapshot::SnapshotFault;
@@ -34,6 +34,7 @@ pub use terminology::*;
 
 use crate::package::{PackageCache, PackageError, PackageId, PackageSource};
 use crate::resource::SyntaxError;
+use crate::xml::XmlReader;
 use pack::{Head, Pack, StructureHead};
 
 /// A package that was loaded: its id and what it holds.
@@ -88,6 +89,15 @@ pub enum DefinitionsError {
     /// A package is absent or altered.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// A definition file is no FHIR in XML.
+    #[error("the definition file {} is not FHIR in XML; nothing was loaded", file.display())]
+    NotXml {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        #[source]
+        source: SyntaxError,
+    },
     /// A definition file is not JSON.
     #[error("the definition file {} is not JSON; nothing was loaded", file.display())]
     NotJson {
@@ -100,10 +110,12 @@ pub enum DefinitionsError {
 }
 
 /// Everything loaded, ready to be asked; shared by reference between threads.
-#[derive(Debug, Default)]
+///
+/// A clone shares what was read and decoded so far.
+#[derive(Debug, Default, Clone)]
 pub struct Definitions {
     packages: Vec<LoadedPackage>,
-    packs: Vec<Pack>,
+    packs: Vec<Arc<Pack>>,
     structures: Vec<Entry<Structure>>,
     value_sets: Vec<Entry<ValueSet>>,
     code_systems: Vec<Entry<CodeSystem>>,
@@ -125,15 +137,21 @@ struct Entry<T> {
     version: Option<String>,
     /// The pack and the place in it; absent for one that was added decoded.
     place: Option<(usize, Head)>,
-    decoded: OnceLock<T>,
+    decoded: Arc<OnceLock<T>>,
+}
+
+impl<T> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self { version: self.version.clone(), place: self.place.clone(), decoded: Arc::clone(&self.decoded) }
+    }
 }
 
 impl<T> Entry<T> {
     fn packed(pack: usize, head: &Head) -> Self {
-        Self { version: head.version.clone(), place: Some((pack, head.clone())), decoded: OnceLock::new() }
+        Self { version: head.version.clone(), place: Some((pack, head.clone())), decoded: Arc::default() }
     }
 
-    fn get(&self, packs: &[Pack], decode: impl FnOnce(&Pack, &Head) -> T) -> &T {
+    fn get(&self, packs: &[Arc<Pack>], decode: impl FnOnce(&Pack, &Head) -> T) -> &T {
         self.decoded.get_or_init(|| {
             let (pack, head) = self.place.as_ref().expect("what was added decoded is never decoded again");
             decode(&packs[*pack], head)
@@ -150,7 +168,7 @@ impl Definitions {
     /// Loads packages from the cache and packages given by path. Where two define the same URL, what was given by path wins,
     /// in its order, then the cached packages in theirs.
     ///
-    /// Files in XML must have been turned into JSON by the caller.
+    /// Files in XML are read by the types that the cached packages define.
     pub fn load_with(
         cache: &PackageCache,
         packages: &[PackageId],
@@ -166,24 +184,67 @@ impl Definitions {
         sources: &[PackageSource],
         fallbacks: &[PackageSource],
     ) -> Result<Self, DefinitionsError> {
+        let packs = packages.iter().map(|id| Ok((id, Arc::new(Pack::of_package(cache, id)?))));
+        let packs: Vec<_> = packs.collect::<Result<_, DefinitionsError>>()?;
+        let mut base = Self::default();
+        if sources.iter().chain(fallbacks).any(PackageSource::has_xml) {
+            for (id, pack) in &packs {
+                base.take(id.to_string(), Some((*id).clone()), Arc::clone(pack));
+            }
+        }
+        let mut xml = XmlReader::new(&base);
         let mut loaded = Self::default();
         for source in sources {
-            let pack = Pack::of_source(source)?;
-            loaded.take(source.path.display().to_string(), None, pack);
+            let pack = Pack::of_source(source, &mut xml)?;
+            loaded.take(source.path.display().to_string(), None, Arc::new(pack));
         }
-        for id in packages {
-            let pack = Pack::of_package(cache, id)?;
+        for (id, pack) in packs {
             loaded.take(id.to_string(), Some(id.clone()), pack);
         }
         for source in fallbacks {
-            let pack = Pack::of_source(source)?;
-            loaded.take(source.path.display().to_string(), None, pack);
+            let pack = Pack::of_source(source, &mut xml)?;
+            loaded.take(source.path.display().to_string(), None, Arc::new(pack));
             if let Some(package) = loaded.packages.last_mut() {
                 package.is_fallback = true;
             }
         }
         loaded.make_snapshots();
         Ok(loaded)
+    }
+
+    /// These definitions with packages by path laid over them: cheap, since what was read and decoded is shared.
+    ///
+    /// Where two define the same URL, what is laid over wins, in its order. In [`Definitions::packages`] it stands last.
+    pub fn with(&self, sources: &[PackageSource]) -> Result<Self, DefinitionsError> {
+        let mut xml = XmlReader::new(self);
+        let packs: Vec<_> = sources.iter().map(|source| Pack::of_source(source, &mut xml)).collect::<Result<_, _>>()?;
+        let mut over = self.clone();
+        let known = |loaded: &mut Self| {
+            [
+                std::mem::take(&mut loaded.structures_by_url),
+                std::mem::take(&mut loaded.value_sets_by_url),
+                std::mem::take(&mut loaded.code_systems_by_url),
+                std::mem::take(&mut loaded.raw_by_url),
+            ]
+        };
+        let mut under = known(&mut over);
+        let types = std::mem::take(&mut over.structures_by_type);
+        for (source, pack) in sources.iter().zip(packs) {
+            over.take(source.path.display().to_string(), None, Arc::new(pack));
+        }
+        for (name, at) in types {
+            over.structures_by_type.entry(name).or_insert(at);
+        }
+        for (under, added) in under.iter_mut().zip(known(&mut over)) {
+            for (url, mut places) in added {
+                let all = under.entry(url).or_default();
+                places.append(all);
+                *all = places;
+            }
+        }
+        [over.structures_by_url, over.value_sets_by_url, over.code_systems_by_url, over.raw_by_url] = under;
+        over.make_snapshots();
+        Ok(over)
     }
 
     /// Adds a structure, or puts it in the place of the one with its URL and version: for snapshots made from differentials.
@@ -205,7 +266,7 @@ impl Definitions {
         self.structures.push(Entry {
             version: structure.version.clone(),
             place: None,
-            decoded: OnceLock::from(structure),
+            decoded: Arc::new(OnceLock::from(structure)),
         });
     }
 
@@ -281,7 +342,7 @@ impl Definitions {
         self.structures[at].get(&self.packs, |pack, head| pack.decode(head))
     }
 
-    fn take(&mut self, id: String, package: Option<PackageId>, pack: Pack) {
+    fn take(&mut self, id: String, package: Option<PackageId>, pack: Arc<Pack>) {
         let n = self.packs.len();
         for (head, structure) in &pack.index.structures {
             let at = self.structures.len();

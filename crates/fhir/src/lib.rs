@@ -7,6 +7,7 @@
 //! | what you want to find | module |
 //! |---|---|
 //! | reading a JSON resource | [`resource`] |
+//! | reading an XML resource | [`xml`] |
 //! | writing JSON with order and digits kept | [`write`] |
 //! | what a narrative may hold | [`narrative`] |
 //! | package ids, the package cache, installing from a registry | [`package`] |
@@ -17,6 +18,8 @@ pub mod narrative;
 pub mod package;
 pub mod resource;
 pub mod write;
+pub mod xml;
 
 pub use definitions::Definitions;
 pub use resource::{Node, NodeKind, Resource};
+pub use xml::XmlReader;

@@ -1,4 +1,4 @@
-//! A JSON resource as a flat tree over its own bytes: order, digits and positions are kept, duplicate keys are seen.
+//! A resource as a flat tree over its own bytes: order, digits and positions are kept, duplicate keys are seen.
 //!
 //! Values are found by offset in the text; a string is copied only where an escape must be decoded.
 //! One allocation holds all nodes, and [`Resource::parse_json_into`] uses it again for the next resource.
@@ -6,6 +6,8 @@
 mod parse;
 
 use std::fmt;
+
+pub(crate) use parse::{place, position};
 
 /// The deepest nesting that is read; deeper input is refused before it can exhaust anything.
 pub const DEPTH_LIMIT: usize = 100;
@@ -41,9 +43,9 @@ pub struct SyntaxError {
     pub what: &'static str,
 }
 
-/// Something that JSON allows and FHIR does not; the resource was read all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JsonFault {
+/// Something that JSON or XML allows and FHIR does not; the resource was read all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFault {
     /// Bytes before the fault.
     pub offset: usize,
     /// Line, from 1.
@@ -51,22 +53,73 @@ pub struct JsonFault {
     /// Column in characters, from 1.
     pub column: usize,
     /// What is wrong.
-    pub kind: JsonFaultKind,
+    pub kind: FaultKind,
+    /// The element that it concerns, as FHIRPath with indices; empty where that is not known.
+    pub path: String,
+    /// The name that was written and has no place; anything at all may stand here.
+    pub name: String,
+    /// The type in which the name has no place.
+    pub type_name: String,
 }
 
-/// The kinds of [`JsonFault`].
+/// The kinds of [`SourceFault`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonFaultKind {
+pub enum FaultKind {
     /// A key that its object already has; `get` gives the first.
     DuplicateKey,
+    /// XML that is not UTF-8, or says so, or does not begin with `<`.
+    Encoding,
+    /// An element that the type does not have; it was left out with all that it holds.
+    Element,
+    /// An attribute that the element does not have; it was left out.
+    Attribute,
+    /// An attribute for XML Schema; it was left out.
+    SchemaAttribute,
+    /// An element without attributes, elements or text.
+    NoContent,
+    /// An element in another namespace than FHIR's; it was read as if it were FHIR's.
+    Namespace,
+    /// An element that stands behind one that comes after it.
+    Order,
+    /// A text where only elements may be; it was left out.
+    Text,
+    /// A CDATA section; it was left out.
+    CData,
+    /// A processing instruction; it was left out.
+    Instruction,
+    /// A second resource where one may be; it was left out.
+    SecondResource,
 }
 
-impl fmt::Display for JsonFault {
+impl FaultKind {
+    /// What was expected and what is there instead, in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::DuplicateKey => "expected each name once in an object",
+            Self::Encoding => "expected UTF-8, found another encoding",
+            Self::Element => "expected an element of the type, found another",
+            Self::Attribute => "expected an attribute that the element has, found another",
+            Self::SchemaAttribute => "expected no attribute for XML Schema, found one",
+            Self::NoContent => "expected a value or children, found an empty element",
+            Self::Namespace => "expected the namespace http://hl7.org/fhir, found another",
+            Self::Order => "expected the order of the definition, found an element too late",
+            Self::Text => "expected elements, found a text",
+            Self::CData => "expected no CDATA section, found one",
+            Self::Instruction => "expected no processing instruction, found one",
+            Self::SecondResource => "expected one resource, found two",
+        }
+    }
+}
+
+impl SourceFault {
+    pub(crate) fn new(offset: usize, kind: FaultKind) -> Self {
+        Self { offset, line: 1, column: 1, kind, path: String::new(), name: String::new(), type_name: String::new() }
+    }
+}
+
+impl fmt::Display for SourceFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            JsonFaultKind::DuplicateKey => "the object already has a member of this name",
-        };
-        write!(f, "line {}, column {} (byte {}): {what}", self.line, self.column, self.offset)
+        write!(f, "line {}, column {} (byte {}): {}", self.line, self.column, self.offset, self.kind.text())
     }
 }
 
@@ -81,7 +134,7 @@ pub struct Resource {
     decoded: String,
     /// Nodes in written order; a container comes before what it holds.
     slots: Vec<Slot>,
-    faults: Vec<JsonFault>,
+    faults: Vec<SourceFault>,
     scratch: parse::Scratch,
 }
 
@@ -142,8 +195,8 @@ impl Resource {
         read
     }
 
-    /// What JSON allows and FHIR does not, in written order.
-    pub fn faults(&self) -> &[JsonFault] {
+    /// What JSON or XML allows and FHIR does not, in written order.
+    pub fn faults(&self) -> &[SourceFault] {
         &self.faults
     }
 
@@ -162,7 +215,12 @@ impl Resource {
         parse::position(self.text.as_bytes(), offset)
     }
 
-    fn clear(&mut self) {
+    /// Puts the faults of the document that was turned into this JSON in the place of those of the JSON.
+    pub(crate) fn replace_faults(&mut self, faults: Vec<SourceFault>) {
+        self.faults = faults;
+    }
+
+    pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.text.push_str("null");
         self.decoded.clear();

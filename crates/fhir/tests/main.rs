@@ -16,6 +16,8 @@ mod pack;
 mod r4;
 #[path = "suite/snapshot.rs"]
 mod snapshot;
+#[path = "suite/xml.rs"]
+mod xml;
 
 use std::path::Path;
 

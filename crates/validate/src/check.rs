@@ -8,6 +8,7 @@ mod extension;
 mod profile;
 mod reference;
 mod slices;
+mod source_form;
 mod type_rules;
 mod value;
 mod walk;

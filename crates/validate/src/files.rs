@@ -1,7 +1,7 @@
 //! `epr validate PATH…`: anybody's FHIR files, resource by resource, in the order of the paths.
 //!
-//! `.json`, `.ndjson`, each also `.gz` and `.zst`; folders, in the order of names; `-` is NDJSON from standard input,
-//! which the caller hands in. Memory holds one batch of lines or of JSON files. References outside a file are not
+//! `.json`, `.xml`, `.ndjson`, each also `.gz` and `.zst`; folders, in the order of names; `-` is NDJSON from standard input,
+//! which the caller hands in. Memory holds one batch of lines or of other files. References outside a file are not
 //! followed. What cannot be read becomes a result with an error, never a file passed over.
 
 use std::fs::File;
@@ -9,8 +9,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use epr_fhir::Resource;
 use epr_fhir::definitions::SnapshotFault;
+use epr_fhir::{Resource, XmlReader};
 use epr_model::Severity;
 use epr_run::StopFlag;
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ use crate::tally::HonestyLedger;
 /// A batch ends at so many lines or bytes, whichever comes first.
 const BATCH_LINES: usize = 4_096;
 const BATCH_BYTES: usize = 16 << 20;
-/// So many JSON files are checked together.
+/// So many files of one resource are checked together.
 const BATCH_FILES: usize = 256;
 
 /// What was found in one resource (a Bundle is one), or that something could not be read.
@@ -32,7 +32,7 @@ const BATCH_FILES: usize = 256;
 pub struct FileResult {
     /// The path as it was given, or below the folder that was given; `-` for standard input.
     pub file: String,
-    /// From 1; of a `.json` file always 1.
+    /// From 1; of a `.json` or `.xml` file always 1.
     pub line: u64,
     pub resource_type: Option<String>,
     pub id: Option<String>,
@@ -104,17 +104,22 @@ pub fn check_files(
 struct Worker<'p> {
     checker: Checker<'p>,
     resource: Resource,
+    xml: XmlReader<'p>,
 }
 
 impl<'p> Worker<'p> {
     fn new(program: &'p Program<'_>) -> Self {
-        Self { checker: Checker::new(program), resource: Resource::default() }
+        Self { checker: Checker::new(program), resource: Resource::default(), xml: XmlReader::new(program.definitions) }
     }
 
-    fn check(&mut self, file: &str, line: u64, bytes: &[u8]) -> FileResult {
-        // A byte order mark is no part of JSON, but many editors write one.
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        if let Err(fault) = self.resource.parse_json_into(bytes) {
+    fn check(&mut self, file: &str, line: u64, form: Form, bytes: &[u8]) -> FileResult {
+        let read = if form == Form::Xml {
+            self.xml.read_into(bytes, &mut self.resource)
+        } else {
+            // A byte order mark is no part of JSON, but many editors write one.
+            self.resource.parse_json_into(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes))
+        };
+        if let Err(fault) = read {
             self.checker.count_unreadable();
             let place = if line > 1 { String::new() } else { format!("line {}, ", fault.line) };
             let detail = format!("{place}column {}: {}", fault.column, fault.what);
@@ -137,8 +142,8 @@ struct Run<'a, 'p> {
     stop: &'a StopFlag,
     sink: &'a mut dyn FnMut(FileResult) -> io::Result<()>,
     summary: FilesSummary,
-    /// JSON files that were read and wait for enough others to be checked together.
-    waiting: Vec<(String, Vec<u8>)>,
+    /// Files that were read and wait for enough others to be checked together.
+    waiting: Vec<(String, Form, Vec<u8>)>,
     n_waiting_bytes: usize,
 }
 
@@ -174,14 +179,10 @@ impl Run<'_, '_> {
         match form {
             Form::Other if !was_named => return Ok(()),
             Form::Other => {
-                let detail = "expected .json or .ndjson, also .gz or .zst, found another name".to_owned();
+                let detail = "expected .json, .xml or .ndjson, also .gz or .zst, found another name".to_owned();
                 return self.give(unreadable(&name, 1, issues::VAL_NOT_BUILT, Severity::Error, detail));
             }
-            Form::Xml => {
-                let detail = "expected JSON: FHIR in XML is not read by this version".to_owned();
-                return self.give(unreadable(&name, 1, issues::VAL_NOT_BUILT, Severity::Error, detail));
-            }
-            Form::Json | Form::Ndjson => {}
+            Form::Json | Form::Xml | Form::Ndjson => {}
         }
         let mut reader = match open(path) {
             Ok(reader) => reader,
@@ -195,7 +196,7 @@ impl Run<'_, '_> {
             return self.fail(path, &error);
         }
         self.n_waiting_bytes += bytes.len();
-        self.waiting.push((name, bytes));
+        self.waiting.push((name, form, bytes));
         if self.waiting.len() == BATCH_FILES || self.n_waiting_bytes > BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -204,8 +205,9 @@ impl Run<'_, '_> {
         let waiting = std::mem::take(&mut self.waiting);
         self.n_waiting_bytes = 0;
         let workers = &self.workers;
+        let files = waiting.par_iter();
         let checked: Vec<_> =
-            waiting.par_iter().map(|(name, bytes)| with_worker(workers, |w| w.check(name, 1, bytes))).collect();
+            files.map(|(name, form, bytes)| with_worker(workers, |w| w.check(name, 1, *form, bytes))).collect();
         checked.into_iter().try_for_each(|result| self.hand_out(result))
     }
 
@@ -254,7 +256,7 @@ impl Run<'_, '_> {
             if line.is_empty() {
                 return None;
             }
-            Some(with_worker(workers, |w| w.check(name, ends[i].0, line)))
+            Some(with_worker(workers, |w| w.check(name, ends[i].0, Form::Ndjson, line)))
         });
         checked.collect()
     }

@@ -16,6 +16,7 @@ pub const VAL_UNKNOWN_ELEMENT: &str = "VAL0011";
 pub const VAL_EMPTY: &str = "VAL0012";
 pub const VAL_NULL: &str = "VAL0013";
 pub const VAL_ALIGNMENT: &str = "VAL0014";
+pub const VAL_XML: &str = "VAL0015";
 pub const VAL_FORMAT: &str = "VAL0020";
 pub const VAL_RANGE: &str = "VAL0021";
 pub const VAL_NARRATIVE: &str = "VAL0022";
@@ -79,7 +80,7 @@ pub const ISSUES: &[IssueDoc] = &[
     doc(
         VAL_SYNTAX,
         Severity::Fatal,
-        "the bytes are not JSON",
+        "the bytes cannot be read",
         "The resource could not be read, so nothing else of it was checked. A resource of a run is held. Mend what wrote it.",
     ),
     doc(
@@ -136,6 +137,12 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a primitive and its _element do not fit together",
         "Their arrays must be of equal length, or both not arrays, and at each place one of both must say something.",
+    ),
+    doc(
+        VAL_XML,
+        Severity::Error,
+        "XML that FHIR does not allow",
+        "An attribute, a text, a namespace or an order that XML allows and FHIR's XML form does not. What has no place was left out; the rest was checked.",
     ),
     doc(
         VAL_FORMAT,

@@ -52,6 +52,7 @@ fn every_form_of_file_is_read_and_every_fault_is_a_line() {
     write("in/c.json.gz", &zipped(BAD.as_bytes()));
     write("in/d/e.ndjson.zst", &zstd::encode_all(GOOD.as_bytes(), 1).unwrap());
     write("in/f.xml", b"<Patient/>");
+    write("in/f2.xml.gz", &zipped(b"<Patient xmlns=\"http://hl7.org/fhir\"><id value=\"p3\"/><odd/></Patient>"));
     write("in/g.json.gz", &zipped(BAD.as_bytes())[..20]);
     write("in/notes.txt", b"passed over");
     write("in/h.json", format!("\u{feff}{GOOD}").as_bytes());

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{CodeSystem, DefinitionsError, Derivation, Structure, StructureKind, ValueSet};
 use crate::package::{self, PackageCache, PackageError, PackageId, PackageSource};
 use crate::resource::{Node, Resource};
+use crate::xml::XmlReader;
 
 /// What is at the front of a file: magic, CRC-32 of the body, length of the body.
 const MAGIC: &[u8; 8] = b"EPRPACK1";
@@ -115,11 +116,17 @@ impl Pack {
     }
 
     /// The pack of a package given by path; it is not kept on disk.
-    pub(super) fn of_source(source: &PackageSource) -> Result<Self, DefinitionsError> {
+    pub(super) fn of_source(source: &PackageSource, xml: &mut XmlReader<'_>) -> Result<Self, DefinitionsError> {
         let mut builder = Builder::default();
         for (name, bytes) in &source.files {
             let file = if source.path.ends_with(name) { source.path.clone() } else { source.path.join(name) };
-            builder.add(&file, bytes)?;
+            if package::source::is_xml(name) {
+                let read = xml.read(bytes);
+                let resource = read.map_err(|source| DefinitionsError::NotXml { file: file.clone(), source })?;
+                builder.add_resource(resource.root());
+            } else {
+                builder.add(&file, bytes)?;
+            }
         }
         builder.index.sha256.clone_from(&source.sha256);
         builder.index.origin = Some(source.path.display().to_string());

@@ -75,7 +75,7 @@ impl Definitions {
     }
 
     fn settle(&mut self, at: usize, structure: Structure, waiting: &mut BTreeSet<usize>, open: &mut BTreeSet<usize>) {
-        self.structures[at].decoded = structure.into();
+        self.structures[at].decoded = std::sync::Arc::new(structure.into());
         waiting.remove(&at);
         open.remove(&at);
     }

@@ -37,6 +37,11 @@ impl PackageSource {
         }
         Ok(Self { path: path.to_owned(), sha256: hasher.finish(), files })
     }
+
+    /// Whether any of its files is XML.
+    pub(crate) fn has_xml(&self) -> bool {
+        self.files.iter().any(|(name, _)| is_xml(name))
+    }
 }
 
 fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, PackageError> {
@@ -63,7 +68,12 @@ fn read_archive(path: &Path, tgz: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Packa
 
 /// Whether a name inside a package may hold a definition: JSON or XML, directly in the folder, and not the manifest.
 fn is_definition_file(name: &str) -> bool {
-    is_json_definition(name) || (extension(name).eq_ignore_ascii_case("xml") && !name.contains('/'))
+    is_json_definition(name) || (is_xml(name) && !name.contains('/'))
+}
+
+/// Whether a file is XML by its name.
+pub(crate) fn is_xml(name: &str) -> bool {
+    extension(name).eq_ignore_ascii_case("xml")
 }
 
 /// Whether a name inside a package may hold a definition in JSON.

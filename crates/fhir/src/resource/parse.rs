@@ -1,6 +1,6 @@
 //! The JSON reader proper: one pass over the bytes, an explicit stack, no recursion.
 
-use super::{DECODED, DEPTH_LIMIT, JsonFault, JsonFaultKind, NodeKind, Resource, Slot, Span, SyntaxError};
+use super::{DECODED, DEPTH_LIMIT, FaultKind, NodeKind, Resource, Slot, SourceFault, Span, SyntaxError};
 
 /// Buffers that outlive one document.
 #[derive(Debug, Clone, Default)]
@@ -40,15 +40,29 @@ pub(super) fn parse(resource: &mut Resource, bytes: &[u8]) -> Result<(), SyntaxE
     reader.document().map_err(|fault| fault_at(bytes, fault))?;
     let mut duplicates = reader.duplicates;
     duplicates.sort_unstable();
-    resource.faults.extend(duplicates.into_iter().map(|offset| {
-        let (line, column) = position(bytes, offset);
-        JsonFault { offset, line, column, kind: JsonFaultKind::DuplicateKey }
-    }));
+    let duplicates = duplicates.into_iter().map(|offset| SourceFault::new(offset, FaultKind::DuplicateKey));
+    resource.faults.extend(duplicates);
+    place(bytes, &mut resource.faults);
     Ok(())
 }
 
+/// Gives faults, in the order of their offsets, their lines and columns: one pass, however many they are.
+pub(crate) fn place(bytes: &[u8], faults: &mut [SourceFault]) {
+    let (mut line, mut column, mut at) = (1, 1, 0);
+    for fault in faults {
+        for byte in &bytes[at..fault.offset.min(bytes.len())] {
+            match byte {
+                b'\n' => (line, column) = (line + 1, 1),
+                _ => column += usize::from(*byte & 0xC0 != 0x80),
+            }
+        }
+        at = fault.offset.min(bytes.len());
+        (fault.line, fault.column) = (line, column);
+    }
+}
+
 /// Line and column, both from 1, of an offset; bytes that are not UTF-8 count as one character each start.
-pub(super) fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
+pub(crate) fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
     let before = &bytes[..offset.min(bytes.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let line = before.split(|byte| *byte == b'\n').count();

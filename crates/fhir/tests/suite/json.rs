@@ -1,6 +1,6 @@
 //! Reading and writing JSON.
 
-use epr_fhir::resource::{DEPTH_LIMIT, JsonFaultKind};
+use epr_fhir::resource::{DEPTH_LIMIT, FaultKind};
 use epr_fhir::write::JsonWriter;
 use epr_fhir::{Node, NodeKind, Resource};
 use proptest::prelude::*;
@@ -121,7 +121,7 @@ fn a_key_written_twice_is_a_fault_and_the_first_is_given() {
     let resource = Resource::parse_json(b"{\"a\":1,\n \"b\":{\"c\":1,\"\\u0063\":2},\"a\":3}").unwrap();
     let places: Vec<_> = resource.faults().iter().map(|fault| (fault.line, fault.column)).collect();
     assert_eq!(places, [(2, 22), (2, 29)]);
-    assert!(resource.faults().iter().all(|fault| fault.kind == JsonFaultKind::DuplicateKey));
+    assert!(resource.faults().iter().all(|fault| fault.kind == FaultKind::DuplicateKey));
     assert_eq!(resource.root().get("a").unwrap().number_text(), Some("1"));
     assert_eq!(resource.root().members().count(), 3);
 }

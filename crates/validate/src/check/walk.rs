@@ -1,7 +1,6 @@
 //! The walk through a resource: every member against its shape.
 
 use epr_fhir::definitions::{ConstraintSeverity, Max};
-use epr_fhir::resource::JsonFaultKind;
 use epr_fhir::{Node, NodeKind, Resource};
 use epr_fhirpath::{ElementNode, Focus, Host};
 use epr_model::{Severity, shape};
@@ -72,7 +71,7 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         n_base: 0,
         definition: "",
     };
-    walk.json_faults(resource);
+    walk.source_faults(resource);
     walk.any_resource(root, Place::Root);
     let (issues, facts) = (walk.issues, walk.facts);
     checker.tally.failed(&issues);
@@ -80,29 +79,6 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
 }
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
-    fn json_faults(&mut self, resource: &Resource) {
-        self.checker.tally.count(BaseRule::Syntax, !resource.faults().is_empty());
-        for fault in resource.faults() {
-            let JsonFaultKind::DuplicateKey = fault.kind;
-            self.issues.push(Finding {
-                code: issues::VAL_DUPLICATE_KEY,
-                severity: Severity::Error,
-                path: resource
-                    .root()
-                    .text("resourceType")
-                    .filter(|t| self.is_resource_type(t))
-                    .unwrap_or("")
-                    .to_owned(),
-                detail: format!("expected each name once in an object; line {}, column {}", fault.line, fault.column),
-                definition: String::new(),
-            });
-        }
-    }
-
-    fn is_resource_type(&self, name: &str) -> bool {
-        self.checker.program.resources.contains_key(name)
-    }
-
     pub(super) fn any_resource(&mut self, node: Node<'r>, place: Place) {
         if node.kind() != NodeKind::Object {
             self.wrong_form(node, "an object");
