@@ -3,6 +3,7 @@
 //! Values are found by offset in the text; a string is copied only where an escape must be decoded.
 //! One allocation holds all nodes, and [`Resource::parse_json_into`] uses it again for the next resource.
 
+mod mend;
 mod parse;
 
 use std::fmt;
@@ -67,6 +68,22 @@ pub struct SourceFault {
 pub enum FaultKind {
     /// A key that its object already has; `get` gives the first.
     DuplicateKey,
+    /// A comment in JSON.
+    Comment,
+    /// No comma between two members or items.
+    MissingComma,
+    /// A comma behind the last member or item.
+    ExtraComma,
+    /// A member name without quotes.
+    UnquotedName,
+    /// A text without quotes.
+    UnquotedValue,
+    /// A number that JSON does not know; 0 was read in its place.
+    Number,
+    /// An escape that JSON does not know.
+    Escape,
+    /// A control character in a text, not escaped.
+    ControlCharacter,
     /// XML that is not UTF-8, or says so, or does not begin with `<`.
     Encoding,
     /// An element that the type does not have; it was left out with all that it holds.
@@ -96,6 +113,14 @@ impl FaultKind {
     pub const fn text(self) -> &'static str {
         match self {
             Self::DuplicateKey => "expected each name once in an object",
+            Self::Comment => "expected no comment, found one",
+            Self::MissingComma => "expected a comma, found none",
+            Self::ExtraComma => "expected another member or item behind the comma, found none",
+            Self::UnquotedName => "expected a member name in quotes, found none",
+            Self::UnquotedValue => "expected a text in quotes, found none",
+            Self::Number => "expected a number of JSON, found another form",
+            Self::Escape => "expected an escape of JSON, found another",
+            Self::ControlCharacter => "expected control characters to be escaped, found one that is not",
             Self::Encoding => "expected UTF-8, found another encoding",
             Self::Element => "expected an element of the type, found another",
             Self::Attribute => "expected an attribute that the element has, found another",
@@ -147,6 +172,8 @@ struct Slot {
     key: Span,
     next: u32,
     kind: NodeKind,
+    /// Its object has an earlier member of its name.
+    is_repeated: bool,
 }
 
 /// A text, either in the document or among the decoded ones (top bit of `end`).
@@ -195,6 +222,19 @@ impl Resource {
         read
     }
 
+    /// As [`Resource::parse_json_into`], and what is nearly JSON is read as well, each departure being a fault.
+    ///
+    /// A byte order mark is passed over: it is no part of JSON, but many editors write one.
+    pub fn parse_nearly_json_into(&mut self, bytes: &[u8]) -> Result<(), SyntaxError> {
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let Err(error) = self.parse_json_into(bytes) else { return Ok(()) };
+        let mended = std::str::from_utf8(bytes).ok().and_then(mend::mend);
+        let Some((json, faults)) = mended.filter(|(_, faults)| !faults.is_empty()) else { return Err(error) };
+        self.parse_json_into(&json).map_err(|_| error)?;
+        self.faults.extend(faults);
+        Ok(())
+    }
+
     /// What JSON or XML allows and FHIR does not, in written order.
     pub fn faults(&self) -> &[SourceFault] {
         &self.faults
@@ -215,8 +255,13 @@ impl Resource {
         parse::position(self.text.as_bytes(), offset)
     }
 
-    /// Puts the faults of the document that was turned into this JSON in the place of those of the JSON.
-    pub(crate) fn replace_faults(&mut self, faults: Vec<SourceFault>) {
+    /// Puts the faults of the XML that was turned into this JSON in the place of those of the JSON.
+    ///
+    /// Members of one name are elements that repeat where they may not; each is looked at.
+    pub(crate) fn comes_from_xml(&mut self, faults: Vec<SourceFault>) {
+        if !self.faults.is_empty() {
+            self.slots.iter_mut().for_each(|slot| slot.is_repeated = false);
+        }
         self.faults = faults;
     }
 
@@ -233,6 +278,7 @@ impl Resource {
             key: Span::default(),
             next: 1,
             kind: NodeKind::Null,
+            is_repeated: false,
         });
     }
 
@@ -312,6 +358,11 @@ impl<'a> Node<'a> {
     /// Bytes before the value in the document.
     pub fn offset(self) -> usize {
         self.slot().start as usize
+    }
+
+    /// Whether it is a member whose object has an earlier one of its name: a fault of its own, and not to be judged.
+    pub fn is_repeated(self) -> bool {
+        self.slot().is_repeated
     }
 
     /// The identity of the node inside its resource: equal addresses are the same node. Rises in written order.

@@ -36,6 +36,24 @@ pub fn escape_inside(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&bytes[run..]);
 }
 
+/// Whether a text is a number as JSON writes it, which is how FHIR writes it.
+pub(crate) fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
+}
+
 /// Writes one JSON document without white space into a buffer.
 ///
 /// The writer sets commas and colons; that keys stand only in objects, and that all is closed, is the caller's care

@@ -54,7 +54,7 @@ impl<'d> XmlReader<'d> {
         let parsed = resource.parse_json_into(&json);
         self.json = json;
         parsed?;
-        resource.replace_faults(faults);
+        resource.comes_from_xml(faults);
         Ok(())
     }
 

@@ -116,8 +116,7 @@ impl<'p> Worker<'p> {
         let read = if form == Form::Xml {
             self.xml.read_into(bytes, &mut self.resource)
         } else {
-            // A byte order mark is no part of JSON, but many editors write one.
-            self.resource.parse_json_into(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes))
+            self.resource.parse_nearly_json_into(bytes)
         };
         if let Err(fault) = read {
             self.checker.count_unreadable();

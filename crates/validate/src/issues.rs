@@ -17,6 +17,7 @@ pub const VAL_EMPTY: &str = "VAL0012";
 pub const VAL_NULL: &str = "VAL0013";
 pub const VAL_ALIGNMENT: &str = "VAL0014";
 pub const VAL_XML: &str = "VAL0015";
+pub const VAL_NEARLY_JSON: &str = "VAL0016";
 pub const VAL_FORMAT: &str = "VAL0020";
 pub const VAL_RANGE: &str = "VAL0021";
 pub const VAL_NARRATIVE: &str = "VAL0022";
@@ -143,6 +144,12 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "XML that FHIR does not allow",
         "An attribute, a text, a namespace or an order that XML allows and FHIR's XML form does not. What has no place was left out; the rest was checked.",
+    ),
+    doc(
+        VAL_NEARLY_JSON,
+        Severity::Error,
+        "what was written is nearly JSON",
+        "A comment, a missing or trailing comma, a name or text without quotes: most readers refuse it. It was read on, and the rest was checked. In a run such a resource is held.",
     ),
     doc(
         VAL_FORMAT,

@@ -163,7 +163,7 @@ impl Reader<'_> {
             None => return Err((start, "the document ends where a value is expected")),
         };
         let next = self.slots.len() as u32 + 1;
-        self.slots.push(Slot { start: start as u32, end: self.at as u32, text, key, next, kind });
+        self.slots.push(Slot { start: start as u32, end: self.at as u32, text, key, next, kind, is_repeated: false });
         Ok(Opened::Nothing)
     }
 
@@ -173,7 +173,7 @@ impl Reader<'_> {
         }
         let start = self.at as u32;
         self.scratch.open.push(self.slots.len() as u32);
-        self.slots.push(Slot { start, end: start, text: Span::default(), key, next: 0, kind });
+        self.slots.push(Slot { start, end: start, text: Span::default(), key, next: 0, kind, is_repeated: false });
         self.at += 1;
         self.skip_space();
         if self.peek() == Some(end) {
@@ -370,17 +370,21 @@ impl Reader<'_> {
                 &self.decoded.as_bytes()[span.start as usize..(span.end & !DECODED) as usize]
             }
         };
-        let offset = |index: u32| self.slots[index as usize].start as usize;
+        let mut repeated: Vec<u32> = Vec::new();
         if keys.len() <= PAIRWISE {
             for (n, later) in keys.iter().enumerate().skip(1) {
                 if keys[..n].iter().any(|earlier| text(*earlier) == text(*later)) {
-                    self.duplicates.push(offset(*later));
+                    repeated.push(*later);
                 }
             }
         } else {
             keys.sort_unstable_by(|a, b| text(*a).cmp(text(*b)).then(a.cmp(b)));
-            self.duplicates
-                .extend(keys.windows(2).filter(|pair| text(pair[0]) == text(pair[1])).map(|pair| offset(pair[1])));
+            repeated.extend(keys.windows(2).filter(|pair| text(pair[0]) == text(pair[1])).map(|pair| pair[1]));
+        }
+        for index in repeated {
+            let slot = &mut self.slots[index as usize];
+            slot.is_repeated = true;
+            self.duplicates.push(slot.start as usize);
         }
     }
 

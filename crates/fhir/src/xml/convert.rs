@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::schema::{Form, Member, Schema, Shape};
 use super::tree::{StrayKind, Tree};
 use crate::resource::{FaultKind, SourceFault};
-use crate::write::JsonWriter;
+use crate::write::{JsonWriter, is_number};
 
 pub(super) const FHIR: &str = "http://hl7.org/fhir";
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
@@ -401,22 +401,4 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
             type_name: type_name.to_owned(),
         });
     }
-}
-
-/// Whether a text is a number as JSON writes it, which is how FHIR writes it.
-fn is_number(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (text, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
 }

@@ -219,3 +219,65 @@ proptest! {
         prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
     }
 }
+
+#[test]
+fn what_is_nearly_json_is_read_on_and_each_departure_is_a_fault() {
+    use FaultKind::*;
+    let cases: &[(&str, &str, &[FaultKind])] = &[
+        ("{\"a\":1}", "{\"a\":1}", &[]),
+        ("\u{feff}{\"a\":1}", "{\"a\":1}", &[]),
+        ("// x\n{\"a\": [1, // y\n 2]} // z", "{\"a\":[1,2]}", &[Comment, Comment, Comment]),
+        ("{\"a\":1,}", "{\"a\":1}", &[ExtraComma]),
+        ("{\"a\":[1,],}", "{\"a\":[1]}", &[ExtraComma, ExtraComma]),
+        ("{\"a\":1 \"b\":[1 2]}", "{\"a\":1,\"b\":[1,2]}", &[MissingComma, MissingComma]),
+        ("{a:b, _c:true}", "{\"a\":\"b\",\"_c\":true}", &[UnquotedName, UnquotedValue, UnquotedName]),
+        ("{\"a\":01}", "{\"a\":0}", &[Number]),
+        ("{\"a\":\"\\'\"}", "{\"a\":\"'\"}", &[Escape]),
+        ("{\"a\":\"x\ny\"}", "{\"a\":\"x\\u000ay\"}", &[ControlCharacter]),
+        ("{\"a\":1,\"a\":2 // x\n}", "{\"a\":1,\"a\":2}", &[DuplicateKey, Comment]),
+    ];
+    let mut resource = Resource::default();
+    for (text, json, faults) in cases {
+        resource.parse_nearly_json_into(text.as_bytes()).unwrap();
+        assert_eq!(std::str::from_utf8(resource.as_bytes()).unwrap(), *json, "{text}");
+        let kinds: Vec<_> = resource.faults().iter().map(|fault| fault.kind).collect();
+        assert_eq!(kinds, *faults, "{text}");
+    }
+    for text in [
+        "",
+        "{",
+        "[",
+        "{]",
+        "{\"a\":1]",
+        "{\"a\":1}}",
+        "{\"a\":1} {}",
+        "{\"a\":,}",
+        "{\"a\" 1}",
+        "{\"a\":'x'}",
+        "{/* x */}",
+        "{\"a\":+1}",
+        "x",
+    ] {
+        assert!(resource.parse_nearly_json_into(text.as_bytes()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_member_says_whether_its_name_was_there_before() {
+    let many: String = (0..40).map(|n| format!("\"m{n}\":0,")).collect();
+    for text in ["{\"a\":1,\"b\":2,\"a\":3,\"a\":4}".to_owned(), format!("{{{many}\"m3\":1,\"m3\":2}}")] {
+        let resource = Resource::parse_json(text.as_bytes()).unwrap();
+        let repeated: Vec<_> = resource.root().members().filter(|(_, value)| value.is_repeated()).collect();
+        assert_eq!((repeated.len(), resource.faults().len()), (2, 2));
+        assert!(repeated.iter().all(|(name, _)| !resource.root().get(name).unwrap().is_repeated()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused_without_a_panic(text in "[\\[\\]{}:,\"'a0\\-.e\\\\/\n ]{0,30}") {
+        let mut resource = Resource::default();
+        let _ = resource.parse_nearly_json_into(text.as_bytes());
+        let _ = resource.parse_nearly_json_into(format!("{{\"a\":{text}}}").as_bytes());
+    }
+}

@@ -17,6 +17,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 FaultKind::DuplicateKey => issues::VAL_DUPLICATE_KEY,
                 FaultKind::Element => issues::VAL_UNKNOWN_ELEMENT,
                 FaultKind::NoContent => issues::VAL_EMPTY,
+                FaultKind::Comment
+                | FaultKind::MissingComma
+                | FaultKind::ExtraComma
+                | FaultKind::UnquotedName
+                | FaultKind::UnquotedValue
+                | FaultKind::Number
+                | FaultKind::Escape
+                | FaultKind::ControlCharacter => issues::VAL_NEARLY_JSON,
                 _ => issues::VAL_XML,
             };
             let path = if fault.path.is_empty() { self.root_type(resource) } else { fault.path.clone() };

@@ -155,6 +155,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let (mut n_members, mut n_unknown) = (0_u64, 0_u64);
         let mut only_id = true;
         for (name, child) in node.members() {
+            if child.is_repeated() {
+                continue;
+            }
             n_members += 1;
             let Some(entry) = shape.names.get(name) else {
                 if !(is_resource && name == "resourceType") {
