@@ -3,7 +3,9 @@
 //! Pure: the same program and resource give the same findings. A [`Checker`] keeps what one thread may keep between
 //! resources (answers of value sets, buffers, its part of the ledger); none of it changes a finding.
 
+mod bundle;
 mod coded;
+mod contained;
 mod extension;
 mod profile;
 mod reference;

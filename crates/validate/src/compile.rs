@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use epr_fhir::Resource;
-use epr_fhir::definitions::{BindingStrength, Constraint, Definitions, Element, FixedValue, Structure};
+use epr_fhir::definitions::{BindingStrength, Constraint, Definitions, Element, FixedValue, Structure, StructureKind};
 
 use crate::check::coded_as;
 use crate::hash::FastMap;
@@ -13,8 +13,8 @@ use crate::invariant::{self, Compiled};
 use crate::primitive::PrimitiveKind;
 use crate::profile::capitalised;
 use crate::program::{
-    BindingProgram, Coded, ElementProgram, InvariantProgram, NameEntry, Program, ResourceProgram, Shape, ShapeId,
-    ValueProgram, What,
+    BindingProgram, Coded, DataType, ElementProgram, InvariantProgram, NameEntry, Program, ResourceProgram, Shape,
+    ShapeId, ValueProgram, What,
 };
 use crate::tally::BASE_RULES;
 
@@ -75,6 +75,39 @@ fn no_base(type_name: &str) -> CompileError {
     CompileError::NoBase { type_name: type_name.to_owned() }
 }
 
+/// Resources that are known by a URL of their own. Source: FHIR R4, the pattern "canonical resource".
+const CANONICAL: &[&str] = &[
+    "ActivityDefinition",
+    "CapabilityStatement",
+    "ChargeItemDefinition",
+    "CodeSystem",
+    "CompartmentDefinition",
+    "ConceptMap",
+    "EffectEvidenceSynthesis",
+    "EventDefinition",
+    "Evidence",
+    "EvidenceVariable",
+    "ExampleScenario",
+    "GraphDefinition",
+    "ImplementationGuide",
+    "Library",
+    "Measure",
+    "MessageDefinition",
+    "NamingSystem",
+    "OperationDefinition",
+    "PlanDefinition",
+    "Questionnaire",
+    "ResearchDefinition",
+    "ResearchElementDefinition",
+    "RiskEvidenceSynthesis",
+    "SearchParameter",
+    "StructureDefinition",
+    "StructureMap",
+    "TerminologyCapabilities",
+    "TestScript",
+    "ValueSet",
+];
+
 struct Compiler<'d> {
     definitions: &'d Definitions,
     shapes: Vec<Option<Shape<'d>>>,
@@ -117,7 +150,9 @@ impl<'d> Compiler<'d> {
         let names = names_of(&elements);
         let is_extension = structure.type_name == "Extension" && !path.contains('.');
         let type_name = if path.contains('.') { path.to_owned() } else { structure.type_name.clone() };
-        self.shapes[id as usize] = Some(Shape { type_name, definition: &structure.url, elements, names, is_extension });
+        let is_snapshot = path == "StructureDefinition.snapshot";
+        self.shapes[id as usize] =
+            Some(Shape { type_name, definition: &structure.url, elements, names, is_extension, is_snapshot });
         id
     }
 
@@ -199,6 +234,14 @@ impl<'d> Compiler<'d> {
             fixed: of_type(element.fixed.as_ref(), type_code),
             pattern: of_type(element.pattern.as_ref(), type_code),
             max_length: element.max_length,
+            is_resource_id: is_own_element(structure, element, "id"),
+            is_canonical_url: is_own_element(structure, element, "url")
+                && CANONICAL.contains(&structure.type_name.as_str()),
+            data_type: match type_code {
+                "Identifier" => Some(DataType::Identifier),
+                "Attachment" => Some(DataType::Attachment),
+                _ => None,
+            },
         }
     }
 
@@ -263,6 +306,12 @@ impl<'d> Compiler<'d> {
         self.by_invariant.insert(key, id);
         id
     }
+}
+
+/// Whether an element is the one of this name directly below a resource.
+fn is_own_element(structure: &Structure, element: &Element, name: &str) -> bool {
+    structure.kind == StructureKind::Resource
+        && element.path.strip_prefix(&*structure.type_name).and_then(|rest| rest.strip_prefix('.')) == Some(name)
 }
 
 fn names_of(elements: &[ElementProgram<'_>]) -> FastMap<Box<str>, NameEntry> {

@@ -22,6 +22,10 @@ pub const VAL_FORMAT: &str = "VAL0020";
 pub const VAL_RANGE: &str = "VAL0021";
 pub const VAL_NARRATIVE: &str = "VAL0022";
 pub const VAL_LENGTH: &str = "VAL0023";
+pub const VAL_ELEMENT_ID: &str = "VAL0024";
+pub const VAL_IDENTIFIER: &str = "VAL0025";
+pub const VAL_ATTACHMENT: &str = "VAL0026";
+pub const VAL_LABEL_TWICE: &str = "VAL0027";
 pub const VAL_MINIMUM: &str = "VAL0030";
 pub const VAL_MAXIMUM: &str = "VAL0031";
 pub const VAL_CHOICE: &str = "VAL0032";
@@ -49,6 +53,7 @@ pub const VAL_REFERENCE_TYPE: &str = "VAL0061";
 pub const VAL_CONTAINED: &str = "VAL0062";
 pub const VAL_BUNDLE_LINK: &str = "VAL0063";
 pub const VAL_VALUE_SET_SYSTEM: &str = "VAL0064";
+pub const VAL_BUNDLE_ENTRY: &str = "VAL0065";
 pub const VAL_DUPLICATE_ID: &str = "VAL0070";
 pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
 pub const VAL_WRONG_FOLDER: &str = "VAL0072";
@@ -137,7 +142,7 @@ pub const ISSUES: &[IssueDoc] = &[
         VAL_ALIGNMENT,
         Severity::Error,
         "a primitive and its _element do not fit together",
-        "Their arrays must be of equal length, or both not arrays, and at each place one of both must say something.",
+        "Both are arrays, or neither is, and at each place one of both must say something.",
     ),
     doc(
         VAL_XML,
@@ -174,6 +179,31 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a text is longer than its element allows",
         "A target may cut it. Shorten it where it is mapped, or keep the rest elsewhere.",
+    ),
+    doc(
+        VAL_ELEMENT_ID,
+        Severity::Error,
+        "two elements of a resource have one id",
+        "The id of an element is what others inside the resource point at: it must be the only one of its name there.",
+    ),
+    doc(
+        VAL_IDENTIFIER,
+        Severity::Error,
+        "an identifier whose system or value cannot be what it says",
+        "The system is an absolute URL or URN: a local name means nothing outside the system it comes from. \
+         With the system urn:ietf:rfc:3986 the value is itself a URI.",
+    ),
+    doc(
+        VAL_ATTACHMENT,
+        Severity::Error,
+        "an attachment's size or hash is not that of its data",
+        "What was counted is not what is there: the content was cut, or decoded and encoded again.",
+    ),
+    doc(
+        VAL_LABEL_TWICE,
+        Severity::Error,
+        "a resource has one security label twice",
+        "Security labels are a set. A reader that counts them, or takes the second for another, goes wrong.",
     ),
     doc(
         VAL_MINIMUM,
@@ -328,14 +358,22 @@ pub const ISSUES: &[IssueDoc] = &[
     doc(
         VAL_BUNDLE_LINK,
         Severity::Error,
-        "a bundle has two links of one relation",
-        "A reader that follows the relation cannot know which of the two counts.",
+        "a link of a bundle stands twice, or does not belong there",
+        "A reader that follows a relation cannot know which of two links counts. Pages (first, previous, next, last) are of \
+         searches and histories only.",
     ),
     doc(
         VAL_VALUE_SET_SYSTEM,
         Severity::Error,
         "a value set names a code system that is no absolute URL",
         "A code system is named by its own URL, even one that the value set contains.",
+    ),
+    doc(
+        VAL_BUNDLE_ENTRY,
+        Severity::Error,
+        "an entry of a bundle is not what the bundle's type asks for, or cannot be referred to",
+        "A document begins with a Composition that leads to all else in it, a message with a MessageHeader; a full URL is \
+         absolute and ends in the type and id of its resource; a relative reference counts from the full URL of its entry.",
     ),
     doc(
         VAL_DUPLICATE_ID,

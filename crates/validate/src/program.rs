@@ -44,6 +44,8 @@ pub(crate) struct Shape<'d> {
     pub(crate) elements: Vec<ElementProgram<'d>>,
     pub(crate) names: FastMap<Box<str>, NameEntry>,
     pub(crate) is_extension: bool,
+    /// `StructureDefinition.snapshot`, which has the ids of the differential once more.
+    pub(crate) is_snapshot: bool,
 }
 
 /// What a JSON name stands for.
@@ -88,6 +90,19 @@ pub(crate) struct ValueProgram<'d> {
     pub(crate) fixed: Option<Resource>,
     pub(crate) pattern: Option<Resource>,
     pub(crate) max_length: Option<u32>,
+    /// The id of a resource, which is never blank.
+    pub(crate) is_resource_id: bool,
+    /// The URL by which a definition is known, which is absolute.
+    pub(crate) is_canonical_url: bool,
+    /// What the specification asks of the type in words.
+    pub(crate) data_type: Option<DataType>,
+}
+
+/// Types with rules of their own, see [`crate::check`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataType {
+    Identifier,
+    Attachment,
 }
 
 /// What a value is made of.

@@ -35,6 +35,7 @@ pub enum BaseRule {
     ExtensionContext,
     Profile,
     Slicing,
+    Bundle,
 }
 
 /// The names of [`BaseRule`], in its order.
@@ -58,6 +59,7 @@ pub const BASE_RULES: &[&str] = &[
     "extension-context",
     "profile",
     "slicing",
+    "bundle",
 ];
 
 /// `ledger.json`: what the stage vouches for.
@@ -338,7 +340,7 @@ mod tests {
     #[test]
     fn each_base_rule_has_its_name() {
         assert_eq!(BASE_RULES[BaseRule::ExtensionType as usize], "extension-type");
-        assert_eq!(BASE_RULES.len(), BaseRule::Slicing as usize + 1);
+        assert_eq!(BASE_RULES.len(), BaseRule::Bundle as usize + 1);
     }
 
     #[test]

@@ -1,31 +1,18 @@
-//! References: their form, the types they may lead to, and contained resources.
+//! References: their form, where they lead, and the types they may lead to.
 
+use epr_fhir::Node;
 use epr_fhir::definitions::ConstraintSeverity;
-use epr_fhir::{Node, NodeKind};
-use epr_model::shape;
+use epr_model::{Severity, shape};
 
 use super::walk::Walk;
 use crate::finding::{ReferenceFact, render_plain};
 use crate::issues;
 use crate::primitive;
-use crate::program::ValueProgram;
+use crate::program::{Program, ValueProgram};
 use crate::tally::BaseRule;
 
-/// A contained resource, and whether anything refers to it.
-pub(super) struct Contained<'r> {
-    id: Option<&'r str>,
-    resource_type: Option<&'r str>,
-    is_used: bool,
-}
-
-impl<'r> Contained<'r> {
-    pub(super) fn of(node: Node<'r>) -> Vec<Self> {
-        let items = node.get("contained").into_iter().flat_map(Node::items);
-        items
-            .map(|item| Self { id: item.text("id"), resource_type: item.text("resourceType"), is_used: false })
-            .collect()
-    }
-}
+/// The base of the URLs of R4's types.
+const TYPES: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 /// What a reference leads to, as far as its text says.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,28 +35,55 @@ enum Target<'a> {
     Malformed,
 }
 
+/// How far a reference was followed.
+pub(super) enum Followed<'r> {
+    /// To a resource that is at hand, of this type.
+    To(Option<&'r str>),
+    /// It leads out of what is checked here; the type that its text names, where it does.
+    Outside(Option<&'r str>),
+}
+
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     pub(super) fn reference(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) {
-        let Some(text) = node.text("reference") else { return };
-        if primitive::check_text(primitive::PrimitiveKind::String, text).is_err() {
-            // Its form was told already.
-            return;
+        let Some(text) = node.text("reference").filter(|text| !text.is_empty()) else { return };
+        self.entry_of_references();
+        let has_space = text.contains(char::is_whitespace);
+        if has_space {
+            self.checker.tally.count(BaseRule::Reference, true);
+            self.malformed(Severity::Error, text);
         }
-        if let Some(id) = text.strip_prefix('#') {
-            self.fragment(value, id);
-            return;
+        let followed = match text.strip_prefix('#') {
+            Some(id) => self.fragment(id),
+            None => self.plain_reference(text, has_space),
+        };
+        self.stated_type(value, node, &followed);
+        match followed {
+            Followed::To(found) => self.target_type(value, found, Severity::Error),
+            // The reference validator takes such a type on trust. In a run it is an error, see `crate::stage`.
+            Followed::Outside(named) => self.target_type(value, named, Severity::Warning),
         }
-        let resources = &self.checker.program.resources;
-        let target = read(text, |name| resources.contains_key(name));
-        let failed = target == Target::Malformed || matches!(target, Target::Search { .. }) && !self.in_bundle;
+    }
+
+    fn plain_reference(&mut self, text: &'r str, was_told: bool) -> Followed<'r> {
+        let all: &'p Program<'p> = self.checker.program;
+        let target = read(text, |name| all.resources.contains_key(name));
+        if let Target::Search { resource_type } = target {
+            // Only a server that runs a transaction looks for what a search finds.
+            self.checker.tally.count(BaseRule::Reference, !self.in_transaction());
+            if !self.in_transaction() {
+                self.malformed(Severity::Error, text);
+            }
+            return Followed::Outside(Some(resource_type));
+        }
+        if let Some(followed) = self.in_bundle(text) {
+            return followed;
+        }
+        let failed = target == Target::Malformed;
         self.checker.tally.count(BaseRule::Reference, failed);
-        if failed {
-            self.find(issues::VAL_REFERENCE_FORMAT, || {
-                format!("expected Type/id, a whole URL, urn:uuid:, urn:oid: or #id, found {}", shape::of_text(text))
-            });
-            return;
+        if failed && !was_told {
+            self.malformed(Severity::Warning, text);
         }
-        let visible = match target {
+        match target {
             Target::Relative { resource_type, id } => {
                 if self.inside_contained.is_none() && self.steps.len() > 1 {
                     self.facts.references.push(ReferenceFact {
@@ -78,13 +92,40 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                         to_id: id.to_owned(),
                     });
                 }
-                Some(resource_type)
+                Followed::Outside(Some(resource_type))
             }
-            Target::Search { resource_type } => Some(resource_type),
-            Target::Absolute { resource_type } => resource_type,
-            Target::Urn | Target::Malformed => None,
-        };
-        self.target_type(value, visible.or_else(|| node.text("type")));
+            Target::Absolute { resource_type } => Followed::Outside(resource_type),
+            _ => Followed::Outside(None),
+        }
+    }
+
+    pub(super) fn malformed(&mut self, severity: Severity, text: &str) {
+        let found = shape::of_text(text);
+        let detail = format!("expected Type/id, a whole URL, urn:uuid:, urn:oid: or #id, found {found}");
+        self.push(issues::VAL_REFERENCE_FORMAT, severity, detail);
+    }
+
+    /// `Reference.type` is one of the types that may stand here, and that of the resource.
+    fn stated_type(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>, followed: &Followed<'r>) {
+        let Some(stated) = node.text("type").filter(|t| !t.is_empty()) else { return };
+        let stated = stated.strip_prefix(TYPES).unwrap_or(stated);
+        if !value.targets.is_empty() && !value.targets.iter().any(|t| t == stated) {
+            let found = self.type_for_message(stated);
+            let allowed = value.targets.join(", ");
+            self.find(issues::VAL_REFERENCE_TYPE, || format!("expected {allowed} in type, found {found}"));
+        }
+        let (Followed::To(known) | Followed::Outside(known)) = followed;
+        if let Some(known) = known.filter(|known| *known != stated) {
+            let found = self.type_for_message(stated);
+            self.find(issues::VAL_REFERENCE_TYPE, || {
+                format!("expected {known} in type, as the reference leads to one, found {found}")
+            });
+        }
+    }
+
+    /// The name may be anything; it is shown only where it is a type.
+    fn type_for_message(&self, name: &str) -> String {
+        if self.checker.program.resources.contains_key(name) { name.to_owned() } else { shape::of_text(name) }
     }
 
     /// The resource that a reference leads to, inside the resource at hand or the bundle around it.
@@ -93,17 +134,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             let mut contained = self.container.get("contained").into_iter().flat_map(Node::items);
             return if id.is_empty() { Some(self.container) } else { contained.find(|c| c.text("id") == Some(id)) };
         }
-        let entries = || self.root.get("entry").filter(|_| self.in_bundle).into_iter().flat_map(Node::items);
-        let by_url = entries().find(|entry| entry.text("fullUrl") == Some(reference));
-        let by_id = || {
-            let (resource_type, id) = last_pair(reference).filter(|_| !reference.contains("://"))?;
-            entries().find(|entry| {
-                entry.get("resource").is_some_and(|resource| {
-                    resource.text("resourceType") == Some(resource_type) && resource.text("id") == Some(id)
-                })
-            })
-        };
-        by_url.or_else(by_id)?.get("resource")
+        self.bundle.as_ref()?.resource(reference, self.entry)
     }
 
     /// The resource type that the text of a reference names.
@@ -116,90 +147,49 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn fragment(&mut self, value: &'p ValueProgram<'p>, id: &str) {
-        if id.is_empty() {
-            // `#` is the container itself: a contained resource that names it is in use.
-            if let Some(index) = self.inside_contained
-                && let Some(contained) = self.contained.get_mut(index)
-            {
-                contained.is_used = true;
-            }
-            let container = self.container.text("resourceType");
-            self.checker.tally.count(BaseRule::Reference, false);
-            self.target_type(value, container);
-            return;
-        }
-        self.uses_contained(id);
-        let found = self.contained.iter().find(|c| c.id == Some(id)).map(|c| c.resource_type);
-        self.checker.tally.count(BaseRule::Reference, found.is_none());
-        match found {
-            Some(resource_type) => self.target_type(value, resource_type),
-            None => self.find(issues::VAL_CONTAINED, || {
-                "expected a contained resource of this id, found none (ref-1)".to_owned()
-            }),
-        }
-    }
-
-    /// Notes that something refers to a contained resource.
-    pub(super) fn uses_contained(&mut self, id: &str) {
-        for (i, contained) in self.contained.iter_mut().enumerate() {
-            // A resource that refers to itself alone is not in use.
-            contained.is_used |= contained.id == Some(id) && self.inside_contained != Some(i);
-        }
-    }
-
-    fn target_type(&mut self, value: &'p ValueProgram<'p>, resource_type: Option<&str>) {
+    fn target_type(&mut self, value: &'p ValueProgram<'p>, resource_type: Option<&str>, severity: Severity) {
         let Some(resource_type) = resource_type else { return };
         if value.targets.is_empty() || value.targets.iter().any(|t| t == resource_type) {
             return;
         }
-        // The name may be anything where it is a text of `Reference.type`; it is shown only where it is a type.
-        let found = if self.checker.program.resources.contains_key(resource_type) {
-            resource_type.to_owned()
-        } else {
-            shape::of_text(resource_type)
-        };
+        let found = self.type_for_message(resource_type);
         let allowed = value.targets.join(", ");
-        self.find(issues::VAL_REFERENCE_TYPE, || format!("expected a reference to {allowed}, found one to {found}"));
+        let detail = format!("expected a reference to {allowed}, found one to {found}");
+        self.push(issues::VAL_REFERENCE_TYPE, severity, detail);
     }
 
-    /// dom-2 to dom-5, which stand on every resource.
-    pub(super) fn contained_rules(&mut self, node: Node<'r>, is_contained: bool) {
-        if is_contained {
-            let n_before = self.issues.len();
-            if node.get("contained").is_some() {
-                self.broken("dom-2", "a contained resource shall not contain resources", ConstraintSeverity::Error);
-            }
-            let meta = node.get("meta").filter(|m| m.kind() == NodeKind::Object);
-            if meta.is_some_and(|m| m.get("versionId").is_some() || m.get("lastUpdated").is_some()) {
-                self.broken(
-                    "dom-4",
-                    "a contained resource shall not have a version or a time of update",
-                    ConstraintSeverity::Error,
-                );
-            }
-            if meta.is_some_and(|m| m.get("security").is_some()) {
-                self.broken("dom-5", "a contained resource shall not have a security label", ConstraintSeverity::Error);
-            }
-            self.checker.tally.count(BaseRule::Contained, self.issues.len() > n_before);
-            return;
+    fn fragment(&mut self, id: &str) -> Followed<'r> {
+        self.uses_contained(id);
+        let found = if id.is_empty() {
+            // `#` is the container itself, seen from a contained resource.
+            self.inside_contained.map(|_| self.container.text("resourceType"))
+        } else {
+            self.contained.iter().find(|c| c.id == Some(id) && c.is_resource).map(|c| c.resource_type)
+        };
+        let nested = if found.is_none() { self.nested(id) } else { None };
+        self.checker.tally.count(BaseRule::Reference, found.is_none());
+        if let Some(resource_type) = found {
+            return Followed::To(resource_type);
         }
-        for index in 0..self.contained.len() {
-            let Contained { id, is_used, .. } = self.contained[index];
-            let ok = is_used && id.is_some();
-            self.checker.tally.count(BaseRule::Contained, !ok);
-            if ok {
-                continue;
-            }
-            let detail = if id.is_none() {
-                "expected an id in a contained resource, found none"
-            } else {
-                "expected a reference to this contained resource, or from it to its container, found neither (dom-3)"
-            };
-            self.steps.push(crate::finding::Step { name: "contained", index: Some(index as u32), of_type: None });
-            self.find(issues::VAL_CONTAINED, || detail.to_owned());
-            self.steps.pop();
+        if nested.is_none() {
+            self.find(issues::VAL_CONTAINED, || "expected a contained resource of this id, found none".to_owned());
         }
+        if !id.is_empty() {
+            self.broken(
+                "ref-1",
+                "a local reference leads to a contained resource of the same resource",
+                ConstraintSeverity::Error,
+            );
+        }
+        nested.map_or(Followed::Outside(None), |name| Followed::To(Some(name)))
+    }
+
+    /// The type of what a contained resource contains, which it should not.
+    fn nested(&self, id: &str) -> Option<&'r str> {
+        let index = self.inside_contained.filter(|_| !id.is_empty())?;
+        let contained = self.container.get("contained")?.items().nth(index)?.get("contained")?;
+        let found = contained.items().find(|item| item.text("id") == Some(id))?;
+        found.text("resourceType")
     }
 }
 
@@ -212,13 +202,13 @@ fn read(text: &str, is_type: impl Fn(&str) -> bool) -> Target<'_> {
     if text.starts_with("urn:") {
         return Target::Urn;
     }
+    if let Some((resource_type, _)) = text.split_once('?').filter(|(name, _)| is_type(name)) {
+        return Target::Search { resource_type };
+    }
     if let Some((scheme, rest)) = text.split_once("://") {
         let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && !rest.is_empty();
         let resource_type = last_pair(rest).map(|(t, _)| t).filter(|t| is_type(t));
         return if well_formed { Target::Absolute { resource_type } } else { Target::Malformed };
-    }
-    if let Some((resource_type, _)) = text.split_once('?') {
-        return if is_type(resource_type) { Target::Search { resource_type } } else { Target::Malformed };
     }
     match last_pair(text) {
         Some((resource_type, id)) if is_type(resource_type) && text.starts_with(resource_type) => {

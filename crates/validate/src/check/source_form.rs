@@ -14,7 +14,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.checker.tally.count(BaseRule::Syntax, !resource.faults().is_empty());
         for fault in resource.faults() {
             let code = match fault.kind {
-                FaultKind::DuplicateKey => issues::VAL_DUPLICATE_KEY,
+                // Told where the walk meets the second of the two.
+                FaultKind::DuplicateKey => continue,
                 FaultKind::Element => issues::VAL_UNKNOWN_ELEMENT,
                 FaultKind::NoContent => issues::VAL_EMPTY,
                 FaultKind::Comment

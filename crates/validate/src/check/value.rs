@@ -4,82 +4,82 @@ use epr_fhir::definitions::ConstraintSeverity;
 use epr_fhir::narrative::{self, NarrativeFault};
 use epr_fhir::{Node, NodeKind};
 use epr_fhirpath::ElementNode;
+use epr_model::Severity;
 
-use super::walk::{Place, Walk, describe};
+use super::walk::{Children, ObjectOf, Place, Walk, describe};
 use crate::issues;
 use crate::primitive::{self, JsonForm, PrimitiveFault, PrimitiveKind};
 use crate::program::{ValueProgram, What};
 use crate::tally::BaseRule;
 
+/// The form that a value should have had.
+const ARRAY: &str = "an array";
+const OBJECT: &str = "an object";
+
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
-    /// A repeating element; gives how many items it has.
+    /// A repeating element; gives how many of its items have the form that makes them elements.
     pub(super) fn list(
         &mut self,
         value: &'p ValueProgram<'p>,
         main: Option<Node<'r>>,
         companion: Option<Node<'r>>,
     ) -> u32 {
+        let mut is_right = true;
         for node in [main, companion].into_iter().flatten() {
             let is_array = node.kind() == NodeKind::Array;
             self.checker.tally.count(BaseRule::JsonForm, !is_array);
             if !is_array {
-                self.wrong_form(node, "an array");
-                // What stands there is looked at all the same, as if it were the only item.
-                if node.kind() == NodeKind::Object && main.is_some() {
-                    self.value(value, main, None);
-                }
-                return 1;
+                self.wrong_form(node, ARRAY);
+                is_right = false;
             }
         }
-        if main.is_some_and(|m| m.items().next().is_none()) || companion.is_some_and(|c| c.items().next().is_none()) {
-            self.find(issues::VAL_EMPTY, || "expected an array with items, found an empty one".to_owned());
-            return 0;
+        let is_primitive = matches!(value.what, What::Primitive(_));
+        if !is_right {
+            // An object where an array of objects should be is looked at all the same, as if it were the only item.
+            return if is_primitive { 0 } else { main.map_or(0, |node| self.complex(value, node)) };
         }
         match (main, companion) {
-            (main, Some(companion)) => self.paired(value, main, companion),
+            (main, Some(companion)) => self.paired(value, main, Some(companion)),
+            (Some(main), None) if main.items().next().is_none() => {
+                let severity = if is_primitive { Severity::Warning } else { Severity::Error };
+                self.push(issues::VAL_EMPTY, severity, "expected an array with items, found an empty one".to_owned());
+                0
+            }
+            (Some(main), None) if is_primitive => self.paired(value, Some(main), None),
             (Some(main), None) => {
-                let mut n = 0;
+                let (mut n, mut n_right) = (0, 0);
                 for item in main.items() {
                     self.at(n);
-                    if item.is_null() {
-                        self.wrong_form(item, "an item that says something");
-                    } else {
-                        self.value(value, Some(item), None);
-                    }
+                    n_right += self.complex(value, item);
                     n += 1;
                 }
-                n
+                n_right
             }
             (None, None) => 0,
         }
     }
 
-    /// Two arrays side by side, the values and their companions; null fills a place that the other array uses.
-    fn paired(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Node<'r>) -> u32 {
-        let n_companions = companion.items().count();
-        if let Some(n_main) = main.map(|m| m.items().count())
-            && n_main != n_companions
-        {
-            self.find(issues::VAL_ALIGNMENT, || {
-                format!("expected two arrays of equal length, found {n_main} and {n_companions} items")
-            });
-        }
+    /// Two arrays side by side, the values and their companions; null fills a place that the other array uses, and
+    /// what is missing at the end of the shorter one counts as null.
+    fn paired(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
         let mut values = main.into_iter().flat_map(Node::items);
-        let mut companions = companion.items();
-        let mut n = 0;
+        let mut companions = companion.into_iter().flat_map(Node::items);
+        let (mut n, mut n_right) = (0, 0);
         loop {
             let (item, extra) = (values.next(), companions.next());
             if item.is_none() && extra.is_none() {
-                return n;
+                return n_right;
             }
             self.at(n);
             let (item, extra) = (item.filter(|i| !i.is_null()), extra.filter(|e| !e.is_null()));
-            if item.is_none() && extra.is_none() {
+            if item.is_some() || extra.is_some() {
+                n_right += self.simple(value, item, extra);
+            } else if companion.is_some() {
                 self.find(issues::VAL_ALIGNMENT, || {
                     "expected a value or its extensions, found null in both arrays".to_owned()
                 });
             } else {
-                self.value(value, item, extra);
+                self.find(issues::VAL_NULL, || "expected an item that says something, found null".to_owned());
             }
             n += 1;
         }
@@ -91,67 +91,80 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    /// An element that does not repeat; gives 1, however wrong its form is.
+    /// An element that does not repeat; gives 1 where it has the form that makes it an element.
     pub(super) fn single(
         &mut self,
         value: &'p ValueProgram<'p>,
         main: Option<Node<'r>>,
         companion: Option<Node<'r>>,
     ) -> u32 {
-        if let Some(node) = main.filter(|m| m.kind() == NodeKind::Array) {
+        match (value.what, main) {
+            (What::Primitive(_), _) => self.simple(value, main, companion),
+            (_, Some(main)) => self.complex(value, main),
+            (_, None) => 0,
+        }
+    }
+
+    /// A primitive and its companion.
+    fn simple(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
+        let What::Primitive(kind) = value.what else { return 0 };
+        if let Some(node) = main.filter(|m| matches!(m.kind(), NodeKind::Object | NodeKind::Array | NodeKind::Null)) {
             self.checker.tally.count(BaseRule::JsonForm, true);
-            self.wrong_form(node, "a single value");
+            self.wrong_form(node, kind.expected());
+            return 0;
+        }
+        if let Some(node) = companion.filter(|c| c.kind() != NodeKind::Object) {
+            self.checker.tally.count(BaseRule::JsonForm, true);
+            self.wrong_form(node, OBJECT);
+            return 0;
+        }
+        self.checker.tally.visit(value.place);
+        let n_children = companion.map(|c| self.object(self.checker.program.element_shape, c, ObjectOf::Companion));
+        let n_children = n_children.unwrap_or_default();
+        if let Some(node) = main {
+            self.primitive(value, kind, node, companion, n_children);
             return 1;
         }
-        let main = match main {
-            Some(node) if node.is_null() => {
-                self.wrong_form(node, "a value");
-                None
-            }
-            other => other,
-        };
-        let companion = match companion {
-            Some(node) if node.is_null() => {
-                self.wrong_form(node, "an object");
-                None
-            }
-            other => other,
-        };
-        if main.is_some() || companion.is_some() {
-            self.value(value, main, companion);
+        if n_children.all == 0 {
+            self.find(issues::VAL_EMPTY, || format!("expected {} or extensions, found neither", kind.expected()));
         }
+        self.no_value(n_children);
+        // A required code that is not given is no code of the value set, whatever its extensions say.
+        self.code_is_absent(value);
+        self.invariants(&value.invariants, element(value, None, companion));
         1
     }
 
-    fn value(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Option<Node<'r>>) {
+    /// ele-1 of a primitive without a value: it has children other than an id.
+    fn no_value(&mut self, children: Children) {
+        if children.all == children.ids {
+            self.broken("ele-1", "all elements must have a value or children", ConstraintSeverity::Error);
+        }
+    }
+
+    /// A complex value, or a resource.
+    fn complex(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) -> u32 {
+        if node.kind() != NodeKind::Object {
+            self.checker.tally.count(BaseRule::JsonForm, true);
+            self.wrong_form(node, OBJECT);
+            return 0;
+        }
         self.checker.tally.visit(value.place);
-        match (value.what, main) {
-            (What::Primitive(kind), Some(node)) => {
-                if self.primitive(kind, node) {
-                    self.asked_of(value, node, companion);
-                }
+        match value.what {
+            What::Primitive(_) => return 0,
+            What::Object(shape) => {
+                self.object(shape, node, ObjectOf::Type);
+                self.asked_of(value, node, None);
+                self.type_checks(value, node);
             }
-            (What::Primitive(_), None) => {
-                // A required code that is not given is no code of the value set, whatever its extensions say.
-                self.code_is_absent(value);
-            }
-            (What::Object(shape), Some(node)) => {
-                self.object(shape, node, false);
-                if node.kind() == NodeKind::Object {
-                    self.asked_of(value, node, None);
-                }
-            }
-            (What::AnyResource, Some(node)) => {
+            What::AnyResource => {
                 let in_contained = self.steps.last().filter(|s| s.name == "contained").and_then(|s| s.index);
                 let place = in_contained.map_or(Place::Inside, |i| Place::Contained(i as usize));
                 self.any_resource(node, place);
                 self.invariants(&value.invariants, element(value, Some(node), None));
             }
-            (_, None) => {}
         }
-        if let Some(companion) = companion {
-            self.object(self.checker.program.element_shape, companion, false);
-        }
+        1
     }
 
     /// What the element asks of a value whose own form is right.
@@ -188,8 +201,15 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.invariants(&value.invariants, element(value, Some(node), companion));
     }
 
-    /// Checks a primitive; `false` where nothing more can be said of it.
-    fn primitive(&mut self, kind: PrimitiveKind, node: Node<'r>) -> bool {
+    /// A primitive that is written as one. What is wrong with its text does not keep it from being looked at further.
+    fn primitive(
+        &mut self,
+        value: &'p ValueProgram<'p>,
+        kind: PrimitiveKind,
+        node: Node<'r>,
+        companion: Option<Node<'r>>,
+        children: Children,
+    ) {
         let right_form = match kind.json_form() {
             JsonForm::Bool => node.kind() == NodeKind::Bool,
             JsonForm::Number => node.kind() == NodeKind::Number,
@@ -198,53 +218,62 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.checker.tally.count(BaseRule::JsonForm, !right_form);
         if !right_form {
             self.wrong_form(node, kind.expected());
-            return false;
         }
-        let judged = match (node.as_str(), node.number_text()) {
-            (Some(text), _) if kind == PrimitiveKind::Xhtml => {
-                self.narrative(text);
-                return true;
+        let text = node.as_str().or_else(|| node.number_text()).unwrap_or_else(|| raw_text(node));
+        if kind == PrimitiveKind::Xhtml {
+            self.narrative(text);
+        }
+        let faults = primitive::check(kind, text);
+        self.checker.tally.count(BaseRule::Format, faults.has_error());
+        for fault in faults.iter() {
+            self.primitive_fault(kind, fault, node);
+        }
+        if value.is_resource_id && faults.says_nothing() {
+            self.primitive_fault(kind, PrimitiveFault::Format, node);
+        }
+        if faults.says_nothing() {
+            if text.is_empty() {
+                self.no_value(children);
             }
-            (Some(text), _) => {
-                if text.starts_with('#')
-                    && matches!(kind, PrimitiveKind::Uri | PrimitiveKind::Url | PrimitiveKind::Canonical)
-                {
-                    self.uses_contained(&text[1..]);
-                }
-                primitive::check_text(kind, text)
-            }
-            (_, Some(digits)) => primitive::check_number(kind, digits),
-            _ => Ok(()),
-        };
-        self.checker.tally.count(BaseRule::Format, judged.is_err());
-        let Err(fault) = judged else { return true };
-        self.primitive_fault(kind, fault, node);
-        false
+            self.code_is_absent(value);
+            self.invariants(&value.invariants, element(value, Some(node), companion));
+            return;
+        }
+        if value.is_canonical_url && kind == PrimitiveKind::Uri && !primitive::is_absolute(text) {
+            self.primitive_fault(kind, PrimitiveFault::Relative, node);
+        }
+        if let Some(id) = text.strip_prefix('#')
+            && matches!(kind, PrimitiveKind::Uri | PrimitiveKind::Url | PrimitiveKind::Canonical)
+        {
+            self.uses_contained(id);
+        }
+        self.asked_of(value, node, companion);
     }
 
     fn primitive_fault(&mut self, kind: PrimitiveKind, fault: PrimitiveFault, node: Node<'r>) {
-        match fault {
-            PrimitiveFault::Blank => {
-                self.find(issues::VAL_EMPTY, || format!("expected {}, found nothing but white space", kind.expected()));
+        let code = match fault {
+            PrimitiveFault::Empty | PrimitiveFault::Blank => issues::VAL_EMPTY,
+            PrimitiveFault::TooLong => issues::VAL_LENGTH,
+            PrimitiveFault::Range => issues::VAL_RANGE,
+            _ => issues::VAL_FORMAT,
+        };
+        let detail = match fault {
+            PrimitiveFault::Empty => format!("expected {}, found an empty text", kind.expected()),
+            PrimitiveFault::Blank => format!("expected {}, found nothing but white space", kind.expected()),
+            PrimitiveFault::TooLong => "expected at most 1048576 characters, found more".to_owned(),
+            PrimitiveFault::Control => format!("expected a text without control characters, found {}", describe(node)),
+            PrimitiveFault::Urn => format!(
+                "expected urn:uuid: with a UUID in lower case, or urn:oid: with an OID, found {}",
+                describe(node)
+            ),
+            PrimitiveFault::BareUrn => format!("expected urn: before oid: or uuid:, found {}", describe(node)),
+            PrimitiveFault::NoOffset => format!("expected an offset after the time, found {}", describe(node)),
+            PrimitiveFault::Relative => format!("expected an absolute URL, found {}", describe(node)),
+            PrimitiveFault::Format | PrimitiveFault::Range => {
+                format!("expected {}, found {}", kind.expected(), describe(node))
             }
-            PrimitiveFault::TooLong => {
-                self.find(issues::VAL_LENGTH, || "expected at most 1048576 characters, found more".to_owned());
-            }
-            PrimitiveFault::Range => {
-                self.find(issues::VAL_RANGE, || format!("expected {}, found {}", kind.expected(), describe(node)));
-            }
-            PrimitiveFault::Format => {
-                self.find(issues::VAL_FORMAT, || format!("expected {}, found {}", kind.expected(), describe(node)));
-            }
-            PrimitiveFault::Urn => {
-                self.find(issues::VAL_FORMAT, || {
-                    format!(
-                        "expected urn:uuid: with a lower-case UUID, or urn:oid: with an OID, found {}",
-                        describe(node)
-                    )
-                });
-            }
-        }
+        };
+        self.push(code, if fault.is_error() { Severity::Error } else { Severity::Warning }, detail);
     }
 
     fn narrative(&mut self, text: &str) {
@@ -268,6 +297,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
         }
     }
+}
+
+/// `true` or `false` as written.
+fn raw_text(node: Node<'_>) -> &str {
+    std::str::from_utf8(node.raw()).unwrap_or_default()
 }
 
 /// The element as FHIRPath sees it.

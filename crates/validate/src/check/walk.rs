@@ -1,12 +1,17 @@
 //! The walk through a resource: every member against its shape.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use epr_fhir::definitions::{ConstraintSeverity, Max};
+use epr_fhir::resource::{FaultKind, SourceFault};
 use epr_fhir::{Node, NodeKind, Resource};
 use epr_fhirpath::{ElementNode, Focus, Host};
 use epr_model::{Severity, shape};
 
 use super::Checker;
-use super::reference::Contained;
+use super::bundle::BundleIndex;
+use super::contained::Contained;
 use crate::finding::{Facts, Finding, Findings, Step, key_for_message, render, render_plain};
 use crate::invariant::Outcome;
 use crate::issues;
@@ -26,10 +31,11 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) contained: Vec<Contained<'r>>,
     /// The place in `contained` of the contained resource that the walk is in.
     pub(super) inside_contained: Option<usize>,
-    /// The walk is in a Bundle, where a reference may be a search.
-    pub(super) in_bundle: bool,
-    /// The outermost resource, in whose entries references are looked for.
-    pub(super) root: Node<'r>,
+    /// The Bundle around the resource at hand, and which of its entries that is.
+    pub(super) bundle: Option<Rc<BundleIndex<'r>>>,
+    pub(super) entry: Option<usize>,
+    /// The entry of which it was told that it lacks a full URL.
+    pub(super) told_entry: Option<usize>,
     /// How many steps lead to the resource at hand, and its type.
     pub(super) resource_at: (usize, &'r str),
     /// The URLs of the extensions that the walk is in.
@@ -40,6 +46,26 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) n_base: usize,
     /// The definition that asks for what is being checked.
     pub(super) definition: &'p str,
+    /// Names that their objects have twice, in the order of the document.
+    duplicates: &'r [SourceFault],
+    /// The ids of the elements of the resource at hand.
+    ids: BTreeSet<&'r str>,
+}
+
+/// What an object is the JSON of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ObjectOf {
+    Resource,
+    Type,
+    /// The id and extensions of a primitive.
+    Companion,
+}
+
+/// How many elements an object has, ids among them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Children {
+    pub(super) all: u32,
+    pub(super) ids: u32,
 }
 
 /// Where a resource stands.
@@ -54,6 +80,8 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
     let before = checker.tally.n_not_checked();
     let root = resource.root();
     let definitions = checker.program.definitions;
+    // The places of other faults are those of the XML, not of what it was turned into.
+    let is_json = resource.faults().iter().all(|fault| fault.kind == FaultKind::DuplicateKey);
     let mut walk = Walk {
         checker,
         steps: Vec::with_capacity(16),
@@ -63,13 +91,16 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         focus: Focus::on_resource(root, Some(definitions)),
         contained: Vec::new(),
         inside_contained: None,
-        in_bundle: false,
-        root,
+        bundle: None,
+        entry: None,
+        told_entry: None,
         resource_at: (0, ""),
         around: Vec::new(),
         depth: 0,
         n_base: 0,
         definition: "",
+        duplicates: if is_json { resource.faults() } else { &[] },
+        ids: BTreeSet::new(),
     };
     walk.source_faults(resource);
     walk.any_resource(root, Place::Root);
@@ -100,11 +131,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             let name = &all.shapes[program.shape as usize].type_name;
             self.steps.push(Step { name, index: None, of_type: None });
             self.root_facts(node, type_name);
-            self.in_bundle = type_name == "Bundle";
         }
         let outer = (self.container, self.focus, self.inside_contained);
         let outer_definition = std::mem::replace(&mut self.definition, all.shapes[program.shape as usize].definition);
         let outer_resource = std::mem::replace(&mut self.resource_at, (self.steps.len(), type_name));
+        let outer_bundle = self.enter_bundle(node, type_name, place);
         let element = ElementNode::resource(node, Some(all.definitions));
         let frame = if let Place::Contained(index) = place {
             self.inside_contained = Some(index);
@@ -116,9 +147,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
             self.container = node;
             self.inside_contained = None;
-            Some(std::mem::replace(&mut self.contained, Contained::of(node)))
+            let contained = self.contained_of(node);
+            Some(std::mem::replace(&mut self.contained, contained))
         };
-        self.object(program.shape, node, true);
+        let outer_ids = std::mem::take(&mut self.ids);
+        self.object(program.shape, node, ObjectOf::Resource);
+        self.ids = outer_ids;
         self.invariants(&program.invariants, element);
         self.contained_rules(node, matches!(place, Place::Contained(_)));
         self.type_rules(type_name, node);
@@ -129,6 +163,34 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.contained = frame;
         }
         (self.container, self.focus, self.inside_contained) = outer;
+        if let Some((bundle, entry, told_entry)) = outer_bundle {
+            (self.bundle, self.entry, self.told_entry) = (bundle, entry, told_entry);
+        }
+    }
+
+    /// Keeps what bundle the walk is in; gives what it was in before, where that changes.
+    #[allow(clippy::type_complexity, reason = "three fields of the walk, given back as they were")]
+    fn enter_bundle(
+        &mut self,
+        node: Node<'r>,
+        type_name: &str,
+        place: Place,
+    ) -> Option<(Option<Rc<BundleIndex<'r>>>, Option<usize>, Option<usize>)> {
+        let entry = match (place, self.steps.as_slice()) {
+            (Place::Inside, [.., entry, resource]) if entry.name == "entry" && resource.name == "resource" => {
+                entry.index
+            }
+            _ => None,
+        };
+        if type_name != "Bundle" && entry.is_none() {
+            return None;
+        }
+        let outer = (self.bundle.clone(), self.entry, self.told_entry);
+        self.entry = entry.map(|i| i as usize).filter(|_| type_name != "Bundle" && self.bundle.is_some());
+        if type_name == "Bundle" {
+            self.bundle = Some(Rc::new(BundleIndex::of(node)));
+        }
+        Some(outer)
     }
 
     fn root_facts(&mut self, node: Node<'r>, type_name: &str) {
@@ -138,11 +200,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.facts.patient_id = if type_name == "Patient" { id.map(ToOwned::to_owned) } else { patient_of(node) };
     }
 
-    pub(super) fn object(&mut self, shape_id: ShapeId, node: Node<'r>, is_resource: bool) {
-        if node.kind() != NodeKind::Object {
-            self.wrong_form(node, "an object");
-            return;
-        }
+    pub(super) fn object(&mut self, shape_id: ShapeId, node: Node<'r>, of: ObjectOf) -> Children {
         let program: &'p Program<'p> = self.checker.program;
         let shape = &program.shapes[shape_id as usize];
         let outer_definition = std::mem::replace(&mut self.definition, shape.definition);
@@ -152,36 +210,74 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if shape.is_extension {
             self.around.push(node.text("url").unwrap_or_default());
         }
+        let outer_ids = shape.is_snapshot.then(|| std::mem::take(&mut self.ids));
         let (mut n_members, mut n_unknown) = (0_u64, 0_u64);
-        let mut only_id = true;
+        let mut children = Children::default();
         for (name, child) in node.members() {
             if child.is_repeated() {
                 continue;
             }
             n_members += 1;
             let Some(entry) = shape.names.get(name) else {
-                if !(is_resource && name == "resourceType") {
+                if !(of == ObjectOf::Resource && name == "resourceType") {
                     n_unknown += 1;
                     self.unknown_element(shape, name);
+                    // A value in the wrong one of the two places is a value all the same.
+                    children.all += u32::from(of == ObjectOf::Companion && name == "value");
                 }
                 continue;
             };
-            only_id &= name == "id";
+            if !self.duplicates.is_empty() && self.is_duplicate(child) {
+                continue;
+            }
+            if name == "id" && of != ObjectOf::Resource {
+                self.element_id(child);
+            }
             self.member(shape, *entry, has_companions.then_some(node), child, base);
         }
         self.checker.tally.add(BaseRule::UnknownElement, n_members.max(1), n_unknown);
         if n_members == 0 {
             self.find(issues::VAL_EMPTY, || "expected an object with members, found an empty one".to_owned());
-        } else if only_id && n_unknown == 0 && !is_resource {
+        }
+        for (element, cell) in shape.elements.iter().zip(&self.checker.seen[base..]) {
+            children.all += cell.0;
+            children.ids += if element.name == "id" { cell.0 } else { 0 };
+        }
+        if of == ObjectOf::Type && children.all == children.ids && n_members == u64::from(children.ids) && n_members > 0
+        {
             self.broken("ele-1", "all elements must have a value or children", ConstraintSeverity::Error);
         }
         self.cardinality(shape, base);
+        if let Some(ids) = outer_ids {
+            self.ids = ids;
+        }
         if shape.is_extension {
             self.around.pop();
             self.extension(shape, node, base);
         }
         self.checker.seen.truncate(base);
         self.definition = outer_definition;
+        children
+    }
+
+    /// Whether a value is the second of its name in its object, which is told here.
+    fn is_duplicate(&mut self, value: Node<'r>) -> bool {
+        let Ok(at) = self.duplicates.binary_search_by_key(&value.offset(), |fault| fault.offset) else { return false };
+        let fault = &self.duplicates[at];
+        self.find(issues::VAL_DUPLICATE_KEY, || {
+            format!("expected each name once in an object; line {}, column {}", fault.line, fault.column)
+        });
+        true
+    }
+
+    /// The id of an element: one of its kind inside the resource.
+    fn element_id(&mut self, id: Node<'r>) {
+        let Some(id) = id.as_str().filter(|id| !id.is_empty()) else { return };
+        if !self.ids.insert(id) {
+            self.find(issues::VAL_ELEMENT_ID, || {
+                "expected an id that no other element of the resource has, found another's".to_owned()
+            });
+        }
     }
 
     fn unknown_element(&mut self, shape: &Shape<'_>, name: &str) {
@@ -212,20 +308,23 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         } else {
             (Some(child), None)
         };
+        let cell = self.checker.seen[base + entry.element as usize];
+        if element.is_choice {
+            // The second type of a choice is not looked at, as if the element were unknown.
+            let is_second = cell.0 > 0 && cell.1 != entry.value;
+            self.checker.tally.count(BaseRule::Choice, is_second);
+            if is_second {
+                self.find_below(element, issues::VAL_CHOICE, || {
+                    format!("expected one type of {}[x], found two", element.name)
+                });
+                return;
+            }
+        }
         let of_type = element.is_choice.then_some(value.type_code.as_str());
         self.steps.push(Step { name: &element.name, index: None, of_type });
         let n = if element.is_array { self.list(value, main, companion) } else { self.single(value, main, companion) };
         self.steps.pop();
-        let cell = &mut self.checker.seen[base + entry.element as usize];
-        let two_choices = element.is_choice && cell.0 > 0 && cell.1 != entry.value;
-        // Two types of one choice are one fault, not a cardinality fault beside it.
-        *cell = (if two_choices { cell.0 } else { cell.0 + n }, entry.value);
-        if element.is_choice {
-            self.checker.tally.count(BaseRule::Choice, two_choices);
-            if two_choices {
-                self.find(issues::VAL_CHOICE, || format!("expected one type of {}[x], found two", element.name));
-            }
-        }
+        self.checker.seen[base + entry.element as usize] = (cell.0 + n, entry.value);
     }
 
     fn cardinality(&mut self, shape: &'p Shape<'p>, base: usize) {

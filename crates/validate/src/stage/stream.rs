@@ -251,7 +251,11 @@ impl Stream<'_> {
         }
     }
 
-    fn found(&self, finding: Finding) -> Found {
+    /// What a file's reference may leave open a run may not: it is linked, and all that it refers to is in it.
+    fn found(&self, mut finding: Finding) -> Found {
+        if matches!(finding.code, issues::VAL_REFERENCE_FORMAT | issues::VAL_REFERENCE_TYPE) {
+            finding.severity = Severity::Error;
+        }
         let action = self.actions.of_profile(finding.code, finding.severity >= Severity::Error);
         Found { finding, action }
     }
