@@ -3,7 +3,7 @@
 use crate::output::finding::Finding;
 
 /// The first line, without its line end.
-pub(crate) const HEAD: &str = "file,line,column,severity,code,resource_type,resource_id,path,message";
+pub(crate) const HEAD: &str = "file,line,column,severity,code,resource_type,resource_id,path,message,definition";
 
 /// One line, without its line end.
 pub(crate) fn line(finding: &Finding) -> String {
@@ -18,6 +18,7 @@ pub(crate) fn line(finding: &Finding) -> String {
         finding.resource_id.as_deref().unwrap_or_default(),
         &finding.path,
         &finding.message,
+        &finding.definition,
     ];
     cells.map(cell).join(",")
 }

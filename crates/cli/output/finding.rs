@@ -12,13 +12,15 @@ pub(crate) struct Finding {
     pub(crate) message: String,
     pub(crate) file: String,
     pub(crate) line: u64,
-    /// From 1, in characters; of a FHIR file only the line is known.
+    /// From 1, in characters; not known of every finding in a FHIR file.
     pub(crate) columns: Option<Columns>,
     /// The resource type, of a FHIR file.
     pub(crate) resource_type: Option<String>,
     pub(crate) resource_id: Option<String>,
     /// The element, of a FHIR file; else empty.
     pub(crate) path: String,
+    /// The canonical URL of the definition that asks for it, of a FHIR file; else empty.
+    pub(crate) definition: String,
     pub(crate) help: Vec<String>,
 }
 
@@ -53,25 +55,31 @@ impl Finding {
             resource_type: None,
             resource_id: None,
             path: String::new(),
+            definition: String::new(),
             help: diagnostic.help.clone(),
         }
     }
 
     /// The findings of one resource of a FHIR file.
     pub(crate) fn of_resource(result: &FileResult) -> Vec<Self> {
-        let finding = |issue: &epr_validate::Finding| Self {
+        let finding = |(at, issue): (usize, &epr_validate::Finding)| Self {
             code: issue.code,
             severity: issue.severity,
             message: issue.detail.clone(),
             file: result.file.clone(),
-            line: result.line,
-            columns: None,
+            line: result.places.get(at).map_or(result.line, |place| place.0),
+            columns: result.places.get(at).map(|&(line, column)| Columns {
+                start: column as u32,
+                end_line: line as u32,
+                end: column as u32,
+            }),
             resource_type: result.resource_type.clone(),
             resource_id: result.id.clone(),
             path: issue.path.clone(),
+            definition: issue.definition.clone(),
             help: Vec::new(),
         };
-        result.issues.iter().map(finding).collect()
+        result.issues.iter().enumerate().map(finding).collect()
     }
 
     /// `mappings/rk9/ipm/patient.yaml:27:3`.

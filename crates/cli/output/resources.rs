@@ -118,10 +118,16 @@ impl Writer {
         self.out.flush()
     }
 
-    /// One line a finding: place, severity, code, element, what is wrong.
+    /// What is wrong and where; below it the element, marked, and the definition that asks for it.
     fn text(&mut self, result: &FileResult) -> io::Result<()> {
         for finding in Finding::of_resource(result) {
-            writeln!(self.out, "{}", line(&finding))?;
+            let (place, severity) = (finding.place(), finding.severity.as_str());
+            writeln!(self.out, "{place}: {severity}[{}] {}", finding.code, finding.message)?;
+            if !finding.path.is_empty() {
+                let last = finding.path.rfind('.').map_or(0, |at| at + 1);
+                let (before, marks) = (" ".repeat(last), "^".repeat(finding.path.len() - last));
+                writeln!(self.out, "    {}\n    {before}{marks} {}", finding.path, finding.definition)?;
+            }
         }
         Ok(())
     }

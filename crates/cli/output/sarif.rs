@@ -40,6 +40,10 @@ fn rule(code: &str, docs: &[IssueDoc]) -> Value {
 
 fn result(finding: &Finding, rule_index: usize) -> Value {
     let mut text = finding.message.clone();
+    if !finding.definition.is_empty() {
+        text.push_str("; asked by ");
+        text.push_str(&finding.definition);
+    }
     for help in &finding.help {
         text.push_str("; help: ");
         text.push_str(help);

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use crate::check::Checker;
 use crate::finding::Finding;
 use crate::issues;
+use crate::locate;
 use crate::program::Program;
 use crate::tally::HonestyLedger;
 
@@ -37,6 +38,8 @@ pub struct FileResult {
     pub resource_type: Option<String>,
     pub id: Option<String>,
     pub issues: Vec<Finding>,
+    /// The line and column (from 1, in characters) at which the element of each issue begins, as far as they are known.
+    pub places: Vec<(u64, u64)>,
     pub not_checked: u64,
 }
 
@@ -125,12 +128,15 @@ impl<'p> Worker<'p> {
             return unreadable(file, line, issues::VAL_SYNTAX, Severity::Fatal, detail);
         }
         let findings = self.checker.check(&self.resource);
+        let places =
+            if form == Form::Xml { Vec::new() } else { locate::places(&self.resource, &findings.issues, line) };
         FileResult {
             file: file.to_owned(),
             line,
             resource_type: findings.facts.resource_type,
             id: findings.facts.id,
             issues: findings.issues,
+            places,
             not_checked: findings.not_checked,
         }
     }
@@ -295,7 +301,15 @@ pub fn without_snapshot(fault: &SnapshotFault) -> FileResult {
 
 fn unreadable(file: &str, line: u64, code: &'static str, severity: Severity, detail: String) -> FileResult {
     let finding = Finding { code, severity, path: String::new(), detail, definition: String::new() };
-    FileResult { file: file.to_owned(), line, resource_type: None, id: None, issues: vec![finding], not_checked: 0 }
+    FileResult {
+        file: file.to_owned(),
+        line,
+        resource_type: None,
+        id: None,
+        issues: vec![finding],
+        places: Vec::new(),
+        not_checked: 0,
+    }
 }
 
 fn form_of(name: &str) -> Form {

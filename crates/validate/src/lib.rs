@@ -24,6 +24,7 @@ pub mod finding;
 mod hash;
 mod invariant;
 pub mod issues;
+mod locate;
 mod moment;
 pub mod outcome;
 pub mod primitive;

@@ -20,7 +20,10 @@ pub fn operation_outcome(json: &mut JsonWriter, found: &[Finding]) {
         json.member("code", finding.code).end_object().end_array();
         let title = issues::explain(finding.code).map_or(finding.code, |d| d.title);
         json.member("text", title).end_object();
-        json.member("diagnostics", &finding.detail);
+        match finding.definition.as_str() {
+            "" => json.member("diagnostics", &finding.detail),
+            definition => json.member("diagnostics", &format!("{}; asked by {definition}", finding.detail)),
+        };
         if !finding.path.is_empty() {
             json.key("expression").begin_array().string(&finding.path).end_array();
         }
