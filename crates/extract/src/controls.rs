@@ -1,7 +1,7 @@
 //! Controls: what a source itself counts, whatever a mapping makes of it.
 //!
-//! A spec says which staged rows are live allergies, alerts, future appointments, open RTT pathways and current
-//! inpatients. Extract counts them while it stages, so the count knows no mapping, and validate compares the output
+//! A spec says which staged rows are live allergies, alerts, future appointments, open RTT pathways, current
+//! inpatients, current medicines and letters. Extract counts them while it stages, so the count knows no mapping, and validate compares the output
 //! with it, row by row. The conditions are decided once for each table; a row costs a comparison or two.
 //!
 //! | what you want to find | where |
@@ -9,9 +9,11 @@
 //! | the types of a control; its columns against a schema | here |
 //! | the keys under `controls:`, and their faults | [`read`] |
 //! | texts and typed cells to an instant or a day | [`time`] |
-//! | staged rows to `1-extract/<source>/controls.parquet` | [`count`] |
+//! | what of a row must reach the output unchanged (`keeps:`) | [`keep`] |
+//! | staged rows to `1-extract/<source>/controls.parquet` and `keeps.parquet` | [`count`] |
 
 pub mod count;
+pub mod keep;
 pub mod read;
 pub mod time;
 
@@ -23,7 +25,15 @@ use crate::spec::fault::nearest;
 use time::TimeReader;
 
 /// The domains in which a source can be counted: those whose loss the hazard rules look for.
-pub const DOMAINS: [Domain; 5] = [Domain::Allergy, Domain::Alert, Domain::Appointment, Domain::Rtt, Domain::Spell];
+pub const DOMAINS: [Domain; 7] = [
+    Domain::Allergy,
+    Domain::Alert,
+    Domain::Appointment,
+    Domain::Rtt,
+    Domain::Spell,
+    Domain::Medication,
+    Domain::Document,
+];
 
 /// One entry of `controls:`.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +52,10 @@ pub struct ControlSpec {
     pub pathway: Option<Named>,
     /// The columns that hold the key of the patient's own row.
     pub patient: Vec<Named>,
+    /// What of the row must reach the output unchanged.
+    pub keeps: Vec<keep::Keep>,
+    /// An entry of `controls:`; one of `keeps:` is not counted.
+    pub is_counted: bool,
 }
 
 /// A name in a spec, and where it stands.
@@ -76,7 +90,8 @@ impl ControlSpec {
     pub fn columns(&self) -> impl Iterator<Item = &Named> {
         let times = [&self.open, &self.at].into_iter().flatten().map(|t| &t.column);
         let single = [&self.specialty, &self.place, &self.pathway].into_iter().flatten();
-        self.when.iter().map(|w| &w.column).chain(times).chain(single).chain(&self.patient)
+        let kept = self.keeps.iter().flat_map(|k| &k.columns);
+        self.when.iter().map(|w| &w.column).chain(times).chain(single).chain(&self.patient).chain(kept)
     }
 }
 

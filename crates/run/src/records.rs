@@ -484,6 +484,36 @@ record!(
     }
 );
 
+/// What a source says of one row that must reach the output unchanged.
+///
+/// One file a source: `1-extract/<source>/keeps.parquet`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeepRecord {
+    pub organisation: String,
+    pub system: String,
+    pub table: String,
+    /// From 1 in the staged table.
+    pub row_no: u64,
+    pub domain: Domain,
+    /// `name=value` lines, sorted by name; the value in the words of the output where the spec translates it.
+    pub says: String,
+    /// `key_hash` of the patient's own row, in hex, where the spec says which columns hold its key.
+    pub patient_hash: Option<String>,
+}
+
+record!(
+    /// The columns of a source's `keeps.parquet`.
+    KeepRecord, KeepColumns, "keeps.parquet", {
+        organisation: String => "organisation",
+        system: String => "system",
+        table: String => "table",
+        row_no: u64 => "row_no",
+        domain: Domain => "domain",
+        says: String => "says",
+        patient_hash: Option<String> => "patient_hash",
+    }
+);
+
 /// What became of a [`ControlRecord`]: `4-validate/controls.parquet`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ControlOutcomeRecord {

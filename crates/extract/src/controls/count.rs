@@ -1,4 +1,4 @@
-//! Staged rows to `controls.parquet`: each batch is looked at once, on its way to its part.
+//! Staged rows to `controls.parquet` and `keeps.parquet`: each batch is looked at once, on its way to its part.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,11 @@ use epr_model::Domain;
 use epr_model::schema::{ColumnKind, TableSchema};
 use epr_run::StageFolder;
 use epr_run::ledger::ControlLedger;
-use epr_run::records::{ControlRecord, Record, RecordWriter};
+use epr_run::records::{ControlRecord, KeepRecord, Record, RecordWriter};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::keep::Keep;
 use super::time::{TimeReader, When};
 use super::{ControlSpec, TimeColumn, check};
 use crate::ExtractError;
@@ -24,6 +25,8 @@ pub struct SourceCount {
     controls: Vec<ControlSpec>,
     as_of: Timestamp,
     writer: RecordWriter<ControlRecord>,
+    /// Where the spec keeps anything.
+    kept: Option<RecordWriter<KeepRecord>>,
     /// By table, in the order in which the spec first names it, and domain.
     rows: BTreeMap<(String, Domain), u64>,
     source: Source,
@@ -44,9 +47,13 @@ impl SourceCount {
             name: source.name.clone(),
             reason: format!("`as_of` is not an RFC 3339 instant: {as_of}"),
         })?;
-        let rows = controls.iter().map(|c| ((c.table.name.clone(), c.domain), 0)).collect();
-        let writer = RecordWriter::at(&stage.file(&format!("{}/{}", source.name, ControlRecord::FILE))?)?;
-        Ok(Some(Self { controls: controls.to_vec(), as_of, writer, rows, source: source.clone() }))
+        let counted = controls.iter().filter(|c| c.is_counted);
+        let rows = counted.map(|c| ((c.table.name.clone(), c.domain), 0)).collect();
+        let file = |name: &str| stage.file(&format!("{}/{name}", source.name));
+        let writer = RecordWriter::at(&file(ControlRecord::FILE)?)?;
+        let keeps_some = controls.iter().any(|c| !c.is_counted);
+        let kept = if keeps_some { Some(RecordWriter::at(&file(KeepRecord::FILE)?)?) } else { None };
+        Ok(Some(Self { controls: controls.to_vec(), as_of, writer, kept, rows, source: source.clone() }))
     }
 
     /// What is asked of a table's rows, its columns looked up once.
@@ -68,6 +75,18 @@ impl SourceCount {
         for row in 0..batch.num_rows() {
             for (control, n) in plan.controls.iter().zip(&mut counted) {
                 let Some(Counted { at }) = control.counts(batch, row, self.as_of) else { continue };
+                if let Some(kept) = self.kept.as_mut().filter(|_| !control.is_counted) {
+                    kept.push(&KeepRecord {
+                        organisation: self.source.organisation.clone(),
+                        system: self.source.system.clone(),
+                        table: plan.table.clone(),
+                        row_no: first_row_no + row as u64,
+                        domain: control.domain,
+                        says: control.says(batch, row),
+                        patient_hash: control.patient_hash(batch, row),
+                    })?;
+                    continue;
+                }
                 *n += 1;
                 let text = |column: Option<usize>| column.and_then(|c| cell_text(batch, c, row)).filter(|t| !blank(t));
                 self.writer.push(&ControlRecord {
@@ -84,7 +103,7 @@ impl SourceCount {
                 })?;
             }
         }
-        for (control, n) in plan.controls.iter().zip(counted) {
+        for (control, n) in plan.controls.iter().zip(counted).filter(|(c, _)| c.is_counted) {
             *self.rows.entry((plan.table.clone(), control.domain)).or_default() += n;
         }
         Ok(())
@@ -93,6 +112,9 @@ impl SourceCount {
     /// Ends the file; how many rows were counted, by table and domain.
     pub fn finish(self) -> Result<Vec<ControlLedger>, ExtractError> {
         self.writer.finish()?;
+        if let Some(kept) = self.kept {
+            kept.finish()?;
+        }
         let Source { organisation, system, .. } = self.source;
         let line = |((table, domain), rows): ((String, Domain), u64)| ControlLedger {
             organisation: organisation.clone(),
@@ -128,6 +150,9 @@ struct Plan {
     place: Option<usize>,
     pathway: Option<usize>,
     patient: Vec<usize>,
+    is_counted: bool,
+    /// By name, with the places of their columns.
+    keeps: Vec<(Keep, Vec<usize>)>,
 }
 
 /// A row that is counted.
@@ -174,7 +199,28 @@ impl Plan {
             place: control.place.as_ref().map(|n| place(&n.name)),
             pathway: control.pathway.as_ref().map(|n| place(&n.name)),
             patient: control.patient.iter().map(|n| place(&n.name)).collect(),
+            is_counted: control.is_counted,
+            keeps: control
+                .keeps
+                .iter()
+                .map(|k| (k.clone(), k.columns.iter().map(|c| place(&c.name)).collect()))
+                .collect(),
         }
+    }
+
+    /// What the row says of what must be kept: `name=value` lines.
+    fn says(&self, batch: &RecordBatch, row: usize) -> String {
+        let mut lines = String::new();
+        for (keep, columns) in &self.keeps {
+            let cells: Vec<String> = columns.iter().filter_map(|c| cell_text(batch, *c, row)).collect();
+            if let Some(value) = keep.value(&cells) {
+                lines.push_str(keep.name);
+                lines.push('=');
+                lines.extend(value.chars().filter(|c| *c != '\n'));
+                lines.push('\n');
+            }
+        }
+        lines
     }
 
     /// Whether a row is counted, and then when it is.

@@ -28,22 +28,32 @@ const TIME_KEYS: [&str; 3] = ["column", "format", "zone"];
 
 /// Reads the list under `controls:`; `text` is the whole spec, for places.
 pub fn read(text: &str, node: &Node) -> (Vec<ControlSpec>, Vec<SpecFault>) {
-    let mut reader = Reader { text, faults: Vec::new() };
-    let Some(items) = node.as_sequence() else {
-        reader.fault(&node.span, format!("`controls` is a list, not {}", node.describe()), None);
-        return (Vec::new(), reader.faults);
-    };
-    let controls = items.iter().filter_map(|item| reader.control(item)).collect();
-    (controls, reader.faults)
+    list(text, "controls", node, Reader::control)
 }
 
-struct Reader<'t> {
+/// Reads the list under `key`, item by item.
+pub(super) fn list<'t, T>(
+    text: &'t str,
+    key: &str,
+    node: &Node,
+    item: impl Fn(&mut Reader<'t>, &Node) -> Option<T>,
+) -> (Vec<T>, Vec<SpecFault>) {
+    let mut reader = Reader { text, faults: Vec::new() };
+    let Some(items) = node.as_sequence() else {
+        reader.fault(&node.span, format!("`{key}` is a list, not {}", node.describe()), None);
+        return (Vec::new(), reader.faults);
+    };
+    let read = items.iter().filter_map(|node| item(&mut reader, node)).collect();
+    (read, reader.faults)
+}
+
+pub(super) struct Reader<'t> {
     text: &'t str,
     faults: Vec<SpecFault>,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, span: &Range<usize>, message: impl Into<String>, help: Option<String>) {
+    pub(super) fn fault(&mut self, span: &Range<usize>, message: impl Into<String>, help: Option<String>) {
         let place = yaml::position(self.text, span.start);
         self.faults.push(SpecFault { line: place.line, column: place.column, message: message.into(), help });
     }
@@ -54,7 +64,7 @@ impl Reader<'_> {
             return None;
         };
         self.known_keys(members, &KEYS, "a control");
-        let domain = self.domain(node);
+        let domain = self.domain(node, &DOMAINS);
         let table = self.required(node, "table");
         let when = self.when(node);
         let open = self.time(node, "open");
@@ -72,15 +82,29 @@ impl Reader<'_> {
             Some(value) => self.names(value, "`patient`"),
         };
         let (domain, table) = (domain?, table?);
-        Some(ControlSpec { domain, table, when, open, at, future, specialty, place, pathway, patient })
+        let (keeps, is_counted) = (Vec::new(), true);
+        Some(ControlSpec {
+            domain,
+            table,
+            when,
+            open,
+            at,
+            future,
+            specialty,
+            place,
+            pathway,
+            patient,
+            keeps,
+            is_counted,
+        })
     }
 
-    fn domain(&mut self, node: &Node) -> Option<Domain> {
+    pub(super) fn domain(&mut self, node: &Node, domains: &[Domain]) -> Option<Domain> {
         let named = self.required(node, "domain")?;
-        let found = DOMAINS.into_iter().find(|d| d.as_str() == named.name);
+        let found = domains.iter().copied().find(|d| d.as_str() == named.name);
         if found.is_none() {
-            let all = DOMAINS.map(Domain::as_str);
-            let help = match nearest(&named.name, all) {
+            let all: Vec<&str> = domains.iter().copied().map(Domain::as_str).collect();
+            let help = match nearest(&named.name, all.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("the domains are {}", all.join(", ")),
             };
@@ -90,7 +114,7 @@ impl Reader<'_> {
         found
     }
 
-    fn when(&mut self, node: &Node) -> Vec<When> {
+    pub(super) fn when(&mut self, node: &Node) -> Vec<When> {
         let Some(value) = node.get("when") else { return Vec::new() };
         let Some(members) = value.as_mapping() else {
             self.fault(&value.span, format!("`when` must be a mapping, not {}", value.describe()), None);
@@ -174,14 +198,14 @@ impl Reader<'_> {
         }
     }
 
-    fn required(&mut self, node: &Node, key: &str) -> Option<Named> {
+    pub(super) fn required(&mut self, node: &Node, key: &str) -> Option<Named> {
         if node.get(key).is_none() {
             self.fault(&node.span, format!("a control needs `{key}`"), None);
         }
         self.optional(node, key)
     }
 
-    fn optional(&mut self, node: &Node, key: &str) -> Option<Named> {
+    pub(super) fn optional(&mut self, node: &Node, key: &str) -> Option<Named> {
         let value = node.get(key)?;
         let name = value.as_text().filter(|t| !t.is_empty());
         if name.is_none() {
@@ -190,7 +214,7 @@ impl Reader<'_> {
         Some(self.named(name?, &value.span))
     }
 
-    fn names(&mut self, node: &Node, what: &str) -> Vec<Named> {
+    pub(super) fn names(&mut self, node: &Node, what: &str) -> Vec<Named> {
         let items: Vec<&Node> = node.as_sequence().map_or_else(|| vec![node], |items| items.iter().collect());
         let names: Vec<Named> = items
             .iter()
@@ -202,12 +226,12 @@ impl Reader<'_> {
         names
     }
 
-    fn named(&self, name: &str, span: &Range<usize>) -> Named {
+    pub(super) fn named(&self, name: &str, span: &Range<usize>) -> Named {
         let place = yaml::position(self.text, span.start);
         Named { name: name.to_owned(), line: place.line, column: place.column }
     }
 
-    fn known_keys(&mut self, members: &[(Key, Node)], known: &[&str], what: &str) {
+    pub(super) fn known_keys(&mut self, members: &[(Key, Node)], known: &[&str], what: &str) {
         for (key, _) in members.iter().filter(|(k, _)| !known.contains(&k.text.as_str())) {
             let help = match nearest(&key.text, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),

@@ -64,20 +64,23 @@ pub fn parse(text: &str, kind: SourceKind, path: &Path) -> Result<SystemSpec, Sp
             Vec::new()
         }
     };
-    let controls = match tree.as_ref().ok().and_then(|root| root.get("controls")) {
-        None => Vec::new(),
-        Some(node) => {
-            let (controls, faults) = controls::read::read(text, node);
+    let mut controls = Vec::new();
+    let lists: [(&str, ReadList); 2] = [("controls", controls::read::read), ("keeps", controls::keep::read)];
+    for (key, read) in lists {
+        if let Some(node) = tree.as_ref().ok().and_then(|root| root.get(key)) {
+            let (read, faults) = read(text, node);
             reader.faults.extend(faults);
-            controls
+            controls.extend(read);
         }
-    };
+    }
     if reader.faults.is_empty() {
         return Ok(SystemSpec { tables, controls });
     }
     reader.faults.sort_by_key(|f| (f.line, f.column));
     Err(SpecFaults { path: path.to_owned(), faults: reader.faults })
 }
+
+type ReadList = fn(&str, &Node) -> (Vec<controls::ControlSpec>, Vec<SpecFault>);
 
 struct Reader<'t> {
     text: &'t str,
@@ -98,7 +101,7 @@ impl<'t> Reader<'t> {
 
     fn system(&mut self, root: &'t Node) -> Vec<TableSpec> {
         let Some(members) = self.members(root, "a source spec") else { return Vec::new() };
-        self.known_keys(members, &["tables", "controls"], "a source spec");
+        self.known_keys(members, &["tables", "controls", "keeps"], "a source spec");
         let Some(tables) = root.get("tables") else {
             self.fault(&(root.span.start..root.span.start), "a source spec needs `tables`");
             return Vec::new();

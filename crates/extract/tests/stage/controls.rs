@@ -1,7 +1,7 @@
 //! Controls: which staged rows the source itself counts, in files and in typed columns. `as_of` is 2026-01-01.
 
 use epr_extract::{Source, SourceKind};
-use epr_run::records::{ControlRecord, RecordReader};
+use epr_run::records::{ControlRecord, KeepRecord, RecordReader};
 
 use super::probe::{self, Staged, extract};
 
@@ -90,4 +90,38 @@ controls:
     let staged = extract(source).unwrap();
     let told: Vec<_> = counted(&staged).into_iter().map(|c| (c.domain.as_str(), c.row_no, c.at.unwrap())).collect();
     assert_eq!(told, [("rtt", 1, "2026-02-01".to_owned()), ("spell", 1, "2026-07-01T09:00:00+01:00".to_owned())]);
+}
+
+#[test]
+fn what_must_be_kept_is_written_in_the_words_of_the_output_and_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), ROWS).unwrap();
+    let spec = "tables: { t: { csv: '*.csv', key: id } }\ncontrols:\n  - { domain: allergy, table: t, when: { id: '1' } }\nkeeps:\n  - { domain: allergy, table: t, when: { flag: N }, patient: pat, keep: { status: { column: status, as: { '0': active } }, code: spec } }\n";
+    let staged =
+        extract(Source { path: Some(folder.path().to_owned()), ..probe::source(SourceKind::Csv, spec) }).unwrap();
+    assert_eq!(counted(&staged).len(), 1);
+    let path = staged.stage.path().join("src/keeps.parquet");
+    let kept: Vec<KeepRecord> = RecordReader::at(&path).unwrap().map(|r| r.unwrap()).collect();
+    let said: Vec<(u64, &str, bool)> =
+        kept.iter().map(|k| (k.row_no, k.says.as_str(), k.patient_hash.is_some())).collect();
+    assert_eq!(said[0], (1, "code=430\nstatus=active\n", true));
+    // Row 4 has a status that nobody translated; row 5 no code, and nobody's.
+    assert_eq!(said[2], (4, "code=430\n", true));
+    assert_eq!(said[3], (5, "code=\nstatus=active\n", false));
+    assert_eq!(said.len(), 7);
+}
+
+#[test]
+fn a_keep_that_means_nothing_is_told_with_its_place() {
+    let spec = |keep: &str| {
+        let text = format!("tables: {{ t: {{ csv: '*.csv', key: id }} }}\nkeeps:\n  - {keep}\n");
+        epr_extract::spec::parse(&text, SourceKind::Csv, std::path::Path::new("x.yaml"))
+            .map(|_| ())
+            .map_err(|e| e.faults.iter().map(|f| f.message.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(spec("{ domain: document, table: t, patient: pat, keep: { } }"), Ok(()));
+    assert!(spec("{ domain: allergy, table: t, keep: { dose: x } }").is_err());
+    assert!(spec("{ domain: allergy, table: t, keep: { } }").is_err());
+    assert!(spec("{ domain: spell, table: t, keep: { code: x } }").is_err());
+    assert!(spec("{ domain: allergy, table: t }").is_err());
 }
