@@ -25,8 +25,6 @@ pub(crate) fn all_codes() -> Vec<IssueDoc> {
         epr_load::ISSUES,
     ];
     let mut docs: Vec<IssueDoc> = crates.into_iter().flatten().copied().collect();
-    // Hazards that only a mapping file can name.
-    docs.extend(epr_validate::rules::named::NAMED.iter().map(|hazard| hazard.issue));
     docs.sort_by_key(|doc| doc.code);
     docs.dedup_by_key(|doc| doc.code);
     docs

@@ -7,28 +7,55 @@
 pub mod al_01;
 pub mod al_02;
 pub mod al_03;
+pub mod al_04;
+pub mod al_05;
 pub mod al_06;
 pub mod ap_01;
 pub mod ap_02;
+pub mod ap_03;
 pub mod ap_04;
 pub mod co_01;
+pub mod co_02;
+pub mod co_03;
 pub mod co_04;
+pub mod da_01;
 pub mod da_02;
 pub mod da_03;
+pub mod da_04;
+pub mod da_05;
 pub mod de_02;
 pub mod de_03;
+pub mod de_04;
+pub mod do_01;
+pub(crate) mod dose;
 pub mod en_01;
 pub mod en_02;
+pub mod en_03;
+pub mod en_04;
 pub mod id_01;
 pub mod id_02;
+pub mod id_05;
 pub mod id_06;
+pub mod id_07;
 pub mod id_08;
 pub mod id_09;
-pub mod named;
+pub mod id_10;
+pub mod id_11;
+pub mod id_12;
+pub mod me_01;
+pub mod me_02;
+pub mod me_03;
+pub mod me_04;
+pub mod me_05;
 mod nhs_identifier;
+pub mod or_01;
+pub mod re_01;
+pub mod re_02;
 pub(crate) mod reading;
 pub mod rt_01;
 pub mod rt_02;
+pub mod rt_03;
+pub mod rt_04;
 pub mod rt_05;
 mod sctid;
 
@@ -102,17 +129,35 @@ pub(crate) fn looks_at(rule: &dyn ResourceRule, resource_type: &str) -> bool {
 /// All rules that look at one resource, by id.
 pub const RESOURCE_RULES: &[&dyn ResourceRule] = &[
     &al_02::Al02,
+    &al_04::Al04,
+    &ap_03::Ap03,
     &co_01::Co01,
+    &co_02::Co02,
+    &co_03::Co03,
+    &da_01::Da01,
     &da_02::Da02,
     &de_02::De02,
+    &do_01::Do01,
     &en_01::En01,
     &en_02::En02,
+    &en_03::En03,
+    &en_04::En04,
     &id_01::Id01,
     &id_02::Id02,
     &id_06::Id06,
+    &id_07::Id07,
     &id_08::Id08,
     &id_09::Id09,
+    &id_12::Id12,
+    &me_02::Me02,
+    &me_03::Me03,
+    &me_04::Me04,
+    &me_05::Me05,
+    &or_01::Or01,
+    &re_01::Re01,
+    &re_02::Re02,
     &rt_02::Rt02,
+    &rt_03::Rt03,
     &rt_05::Rt05,
 ];
 
@@ -121,25 +166,52 @@ pub const HAZARDS: &[&HazardDoc] = &[
     &al_01::DOC,
     &al_02::DOC,
     &al_03::DOC,
+    &al_04::DOC,
+    &al_05::DOC,
     &al_06::DOC,
     &ap_01::DOC,
     &ap_02::DOC,
+    &ap_03::DOC,
     &ap_04::DOC,
     &co_01::DOC,
+    &co_02::DOC,
+    &co_03::DOC,
     &co_04::DOC,
+    &da_01::DOC,
     &da_02::DOC,
     &da_03::DOC,
+    &da_04::DOC,
+    &da_05::DOC,
     &de_02::DOC,
     &de_03::DOC,
+    &de_04::DOC,
+    &do_01::DOC,
     &en_01::DOC,
     &en_02::DOC,
+    &en_03::DOC,
+    &en_04::DOC,
     &id_01::DOC,
     &id_02::DOC,
+    &id_05::DOC,
     &id_06::DOC,
+    &id_07::DOC,
     &id_08::DOC,
     &id_09::DOC,
+    &id_10::DOC,
+    &id_11::DOC,
+    &id_12::DOC,
+    &me_01::DOC,
+    &me_02::DOC,
+    &me_03::DOC,
+    &me_04::DOC,
+    &me_05::DOC,
+    &or_01::DOC,
+    &re_01::DOC,
+    &re_02::DOC,
     &rt_01::DOC,
     &rt_02::DOC,
+    &rt_03::DOC,
+    &rt_04::DOC,
     &rt_05::DOC,
 ];
 

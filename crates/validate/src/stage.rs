@@ -4,14 +4,16 @@
 //! (in batches, in parallel, results in their order), and, where anything is held, the references again for what
 //! depends on it. Then the rules over several resources, and the sources' own counts against what came of them.
 //! Memory holds one batch, one part's keys, 20 bytes a resource, some 40 bytes for each fact that run-wide rules ask
-//! for, and some 100 for each row that a source counts; what is held or orphaned besides.
+//! for, and some 100 for each row that a source counts or of which it says what must be kept; what is held or orphaned
+//! besides.
 //!
 //! | what you want to find | where |
 //! |---|---|
 //! | ids as numbers; orphans and holds | `ids`, `run_wide` |
 //! | the pass over the resources, and what it remembers | `stream`, `facts` |
-//! | rules over several resources of one run | `across` |
+//! | rules over several resources of one run | `across`, `pairs` |
 //! | the source's own count against the output | `controls` |
+//! | what a source's row says against what its resource says | `keeps` |
 //! | records of composed persons, each as its source has it | `people` |
 //! | hazards that mapping met | `mapped` |
 
@@ -19,7 +21,9 @@ mod across;
 mod controls;
 mod facts;
 mod ids;
+mod keeps;
 mod mapped;
+mod pairs;
 mod people;
 mod run_wide;
 mod stream;
@@ -105,6 +109,8 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let people = people::People::read(&link)?;
     let mut controls = controls::Controls::read(ctx)?;
     let wanted = controls.join(ctx, &link, &ids, &people)?;
+    let mut keeps = keeps::Keeps::read(ctx)?;
+    let kept = keeps.join(ctx, &link, &ids, &people)?;
     let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new() };
     let settings = Settings::new(input);
     let stream = stream::Stream {
@@ -115,18 +121,23 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
         ids: &ids,
         people: &people,
         wanted: &wanted,
+        kept: &kept,
     };
     let mut streamed = stream.run(&link, &folder, &findings, &mut out)?;
     streamed.facts.sort();
 
     let of_mapping = mapped::tell(ctx, &people, &mut out)?;
     let of_records = people::check_records(ctx, &people, &settings, &actions, &mut out)?;
-    let (across, mut counts) = across::find(&streamed.facts);
+    let is_linked = |from, to| people.person(ids.at(from).1) == ids.at(to).1;
+    let (mut across, mut counts) = across::find(&streamed.facts, &is_linked);
+    across.extend(controls.foreign_denials(&streamed.facts));
     let holds_hazard = |doc: &HazardDoc| actions.of_hazard(doc.issue.code, doc.hazard) == RuleAction::Hold;
     let own = of_records.holds.iter().filter_map(|(id, code)| Some((ids.number("Patient", *id)?, *code)));
     let of_several = across.iter().filter(|a| holds_hazard(a.doc)).map(|a| (a.number, a.doc.issue.code));
     let changed = controls.roots(&streamed.facts, holds_hazard);
-    for (number, code) in own.chain(of_several).chain(changed) {
+    let differing = keeps.find(&streamed.facts);
+    let not_kept = differing.iter().filter(|d| holds_hazard(d.doc)).map(|d| (d.number, d.doc.issue.code));
+    for (number, code) in own.chain(of_several).chain(changed).chain(not_kept) {
         streamed.roots.entry(number).or_insert_with(|| code.to_owned());
     }
     let holds = run_wide::close(ctx, &link, &ids, streamed.roots, &findings.depend_on_refused)?;
@@ -136,6 +147,7 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
 
     let held = write_holds(&folder, &ids, &holds)?;
     counts.extend(asked);
+    counts.extend(keeps.tell(&ids, &differing, &holds, &holds_hazard, &mut out)?);
     counts.extend(of_records.counts.into_iter().map(|(code, (n, failed))| (code, n, failed)));
     counts.extend(of_mapping.into_iter().map(|(code, n)| (code, n, n)));
     add_counts(&mut streamed.ledger, counts);

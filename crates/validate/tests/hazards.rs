@@ -14,7 +14,7 @@ use epr_run::folder::{OldSignature, RunFolder, RunInfo};
 use epr_run::ledger::{ControlLedger, ResourceLedger};
 use epr_run::parts::PartWriter;
 use epr_run::records::{
-    self, ControlOutcomeRecord, ControlRecord, KeyRecord, LinkRecord, RecordWriter, RefRecord, RowRecord,
+    self, ControlOutcomeRecord, ControlRecord, KeepRecord, KeyRecord, LinkRecord, RecordWriter, RefRecord, RowRecord,
 };
 use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageFolder, StopFlag};
 use epr_validate::{RuleAction, ValidateError, ValidateInput, stage};
@@ -35,6 +35,7 @@ struct Made(&'static str, u8, String, &'static str, u64);
 #[derive(Default)]
 struct World {
     controls: Vec<ControlRecord>,
+    keeps: Vec<KeepRecord>,
     /// Rows that the manifest says were counted, beyond those there are.
     n_missing: u64,
     rows: Vec<RowRecord>,
@@ -136,6 +137,11 @@ fn make(root: &Path, world: &World) -> RunFolder {
         *counts.entry((control.table.clone(), control.domain)).or_default() += 1;
     }
     writer.finish().unwrap();
+    let mut kept = RecordWriter::at(&extract.file("rk9/keeps.parquet").unwrap()).unwrap();
+    for keep in &world.keeps {
+        kept.push(keep).unwrap();
+    }
+    kept.finish().unwrap();
     manifest.ledgers.controls = counts
         .into_iter()
         .map(|((table, domain), rows)| ControlLedger {
@@ -225,13 +231,15 @@ fn allergy(n: u8, patient: u8, code: &str, row: u64) -> Made {
 }
 
 fn patient(n: u8, rest: &str) -> Made {
-    let rest = format!(r#","name":[{{"family":"Testperson"}}],"gender":"female","birthDate":"1950-06-01"{rest}"#);
+    let rest = format!(
+        r#","name":[{{"family":"Testperson"}}],"gender":"female","birthDate":"1950-06-01","identifier":[{{"system":"urn:test:pas","value":"D{n}"}}]{rest}"#
+    );
     Made("Patient", n, rest, "PATIENTS", u64::from(n))
 }
 
 fn appointment(n: u8, patient: u8, start: &str, row: u64) -> Made {
     let rest = format!(
-        r#","status":"booked","start":"{start}","end":"2027-01-01T00:00:00Z","participant":[{{"actor":{{"reference":"Patient/{}"}},"status":"accepted"}}]"#,
+        r#","status":"booked","start":"{start}","end":"2027-01-01T00:00:00Z","participant":[{{"actor":{{"reference":"Patient/{}"}},"status":"accepted"}},{{"actor":{{"display":"Clinic"}},"status":"accepted"}}]"#,
         id(patient)
     );
     Made("Appointment", n, rest, "SCHEDULES", row)
@@ -461,4 +469,62 @@ fn what_mapping_met_is_told_under_the_hazard_and_the_persons_id() {
     };
     let Some(finished) = validate(&world, &[]) else { return };
     assert_eq!(hazards(&finished.unwrap()), ["ID-09 omitted Patient/01 T:7 of 01", "CO-04 omitted Flag/09 T:7 of 01"]);
+}
+
+fn keep(domain: Domain, table: &str, row_no: u64, says: &str) -> KeepRecord {
+    KeepRecord {
+        organisation: "RK9".to_owned(),
+        system: "ipm".to_owned(),
+        table: table.to_owned(),
+        row_no,
+        domain,
+        says: says.to_owned(),
+        patient_hash: Some("01".repeat(16)),
+    }
+}
+
+#[test]
+fn what_a_source_s_row_says_is_compared_with_its_resource_and_held_where_the_project_says_so() {
+    let observation = |n: u8, patient: u8, row: u64| {
+        let rest = format!(
+            r#","status":"final","code":{{"text":"Weight"}},"subject":{{"reference":"Patient/{}"}},"valueQuantity":{{"value":5,"unit":"g"}}"#,
+            id(patient)
+        );
+        Made("Observation", n, rest, "OBSERVATIONS", row)
+    };
+    let all = || {
+        vec![
+            patient(1, ""),
+            patient(2, ""),
+            allergy(11, 1, "91936005", 1),
+            observation(21, 1, 1),
+            observation(22, 2, 2),
+        ]
+    };
+    let world = World {
+        keeps: vec![
+            keep(Domain::Pmi, "PATIENTS", 1, "date=year\nrestricted=R\n"),
+            keep(Domain::Allergy, "ALLERGIES", 1, "status=refuted\n"),
+            keep(Domain::Observation, "OBSERVATIONS", 1, "unit=g\n"),
+            keep(Domain::Observation, "OBSERVATIONS", 2, "unit=kg\n"),
+            // Of this row nothing came.
+            keep(Domain::Observation, "OBSERVATIONS", 3, "unit=kg\n"),
+        ],
+        mapped: all(),
+        linked: all(),
+        ..World::default()
+    };
+    let Some(finished) = validate(&world, &[("ID-11", RuleAction::Hold), ("AL-05", RuleAction::Hold)]) else { return };
+    let mut found = hazards(&finished.unwrap());
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "AL-05 held AllergyIntolerance/0b ALLERGIES:1 of 01",
+            "DA-05 kept Patient/01 PATIENTS:1 of 01",
+            "ID-11 held Patient/01 PATIENTS:1 of 01",
+            "RE-01 kept Observation/16 OBSERVATIONS:2 of 01",
+            "RE-02 kept Observation/16 OBSERVATIONS:2 of 01",
+        ]
+    );
 }

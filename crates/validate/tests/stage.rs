@@ -27,7 +27,7 @@ fn hash() -> Sha256Hex {
 
 fn patient(n: u8, rest: &str) -> String {
     format!(
-        r#"{{"resourceType":"Patient","id":"{}","name":[{{"family":"Testperson"}}],"gender":"female","birthDate":"1950-06-01"{rest}}}"#,
+        r#"{{"resourceType":"Patient","id":"{}","name":[{{"family":"Testperson"}}],"gender":"female","birthDate":"1950-06-01","identifier":[{{"system":"urn:test:pas","value":"{0}"}}]{rest}}}"#,
         id(n)
     )
 }

@@ -3,7 +3,7 @@
 use epr_fhir::Node;
 use epr_model::shape;
 
-use super::reading::{SNOMED, each_object};
+use super::reading::{SNOMED, any_object, each_object};
 use super::{HazardDoc, HazardFinding, HazardSeverity, ResourceRule, RuleSettings, sctid};
 
 pub const DOC: HazardDoc = HazardDoc::new(
@@ -27,14 +27,12 @@ impl ResourceRule for Co01 {
     }
 
     fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+        // Most resources have none, and then no path is made.
+        if !any_object(resource, &|coding| fault(coding).is_some()) {
+            return;
+        }
         each_object(resource, &mut String::new(), &mut |coding, path| {
-            let code = coding.text("code").filter(|_| coding.text("system") == Some(SNOMED));
-            let Some(code) = code else { return };
-            // Post-coordinated expressions have a grammar of their own.
-            if code.contains([':', '+', '|', ' ']) {
-                return;
-            }
-            if let Err(fault) = sctid::check(code) {
+            if let Some((code, fault)) = fault(coding) {
                 out.push(HazardFinding {
                     path: format!("{path}.code"),
                     detail: format!(
@@ -46,6 +44,16 @@ impl ResourceRule for Co01 {
             }
         });
     }
+}
+
+/// The code of a coding that was altered, and how; a whole id that is no concept's is told as CO-02.
+fn fault(coding: Node<'_>) -> Option<(&str, sctid::Fault)> {
+    let code = coding.text("code").filter(|_| coding.text("system") == Some(SNOMED))?;
+    // Post-coordinated expressions have a grammar of their own.
+    if code.contains([':', '+', '|', ' ']) {
+        return None;
+    }
+    sctid::check(code).err().filter(|fault| *fault != sctid::Fault::NotAConcept).map(|fault| (code, fault))
 }
 
 #[cfg(test)]
@@ -73,6 +81,7 @@ mod tests {
     #[test]
     fn co_01_is_silent_for_whole_ids_expressions_and_other_systems() {
         assert!(found(&Co01, &condition(SNOMED, "91936005")).is_empty());
+        assert!(found(&Co01, &condition(SNOMED, "754786014")).is_empty());
         assert!(found(&Co01, &condition(SNOMED, "91936005:246075003=372687004")).is_empty());
         assert!(found(&Co01, &condition("http://hl7.org/fhir/sid/icd-10", "I10")).is_empty());
     }

@@ -2,7 +2,7 @@
 
 use epr_fhir::Node;
 
-const SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
+pub(super) const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 const STATUS: &str = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus";
 
 /// One such identifier.
@@ -16,7 +16,7 @@ pub(super) struct NhsIdentifier<'a> {
 
 pub(super) fn all(patient: Node<'_>) -> impl Iterator<Item = NhsIdentifier<'_>> {
     let identifiers = patient.get("identifier").into_iter().flat_map(Node::items).enumerate();
-    identifiers.filter(|(_, id)| id.text("system") == Some(SYSTEM)).map(|(i, id)| NhsIdentifier {
+    identifiers.filter(|(_, id)| id.text("system") == Some(NHS_NUMBER)).map(|(i, id)| NhsIdentifier {
         path: format!("identifier[{i}]"),
         value: id.text("value"),
         status: status(id),

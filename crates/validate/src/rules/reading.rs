@@ -40,6 +40,15 @@ pub(crate) fn reference_to<'a>(reference: Node<'a>, resource_type: &str) -> Opti
     reference.text("reference")?.strip_prefix(resource_type)?.strip_prefix('/')?.split('/').next()
 }
 
+/// Whether any object below a node, itself included, is one that is looked for; without a path for it.
+pub(crate) fn any_object<'a>(node: Node<'a>, is: &dyn Fn(Node<'a>) -> bool) -> bool {
+    match node.kind() {
+        NodeKind::Object => is(node) || node.members().any(|(_, value)| any_object(value, is)),
+        NodeKind::Array => node.items().any(|item| any_object(item, is)),
+        _ => false,
+    }
+}
+
 /// Calls `visit` with every object below a node, itself included, and its path below the resource.
 pub(crate) fn each_object<'a>(node: Node<'a>, path: &mut String, visit: &mut dyn FnMut(Node<'a>, &str)) {
     match node.kind() {

@@ -6,6 +6,7 @@ use crate::rules::en_02::{self, Period};
 use crate::rules::{HazardDoc, al_03, ap_04, da_02, de_03, rt_01};
 
 use super::facts::{Episode, Facts, NONE};
+use super::pairs;
 
 /// One thing that was found, at a resource.
 #[derive(Debug, Clone)]
@@ -13,7 +14,7 @@ pub(super) struct Across {
     pub(super) number: u32,
     pub(super) patient: u32,
     pub(super) doc: &'static HazardDoc,
-    /// With the resource type.
+    /// With the resource type, or below a type that the rule does not know.
     pub(super) path: String,
     pub(super) detail: &'static str,
 }
@@ -24,18 +25,37 @@ pub(super) type Counts = Vec<(&'static str, u64, u64)>;
 /// Gives its page, and how many facts it looked at.
 type Rule = fn(&Facts, &mut Vec<Across>) -> (&'static HazardDoc, u64);
 
-/// Asks every rule; `facts` are sorted.
-pub(super) fn find(facts: &Facts) -> (Vec<Across>, Counts) {
+/// Asks every rule; `facts` are sorted, `is_linked` says whether link made the first Patient part of the second.
+pub(super) fn find(facts: &Facts, is_linked: &dyn Fn(u32, u32) -> bool) -> (Vec<Across>, Counts) {
     let mut found = Vec::new();
     let mut counts = Counts::new();
-    let rules: [Rule; 6] =
-        [denied_allergies, bookings_of_the_dead, lost_follow_ups, episodes, doubled_pathways, cut_texts];
+    let rules: [Rule; 13] = [
+        denied_allergies,
+        bookings_of_the_dead,
+        lost_follow_ups,
+        episodes,
+        doubled_pathways,
+        cut_texts,
+        pairs::deaths_in_hospital,
+        pairs::doubled_medicines,
+        pairs::doubled_slots,
+        pairs::shared_numbers,
+        pairs::mothers,
+        pairs::closed_practices,
+        pairs::results_of_others,
+    ];
     for rule in rules {
         let before = found.len();
         let (doc, n) = rule(facts, &mut found);
         if n > 0 {
             counts.push((doc.issue.code, n, (found.len() - before) as u64));
         }
+    }
+    let before = found.len();
+    pairs::merges(facts, is_linked, &mut found);
+    let n = (facts.replaced_by.len() + facts.replaces.len()) as u64;
+    if n > 0 {
+        counts.push((crate::rules::id_05::DOC.issue.code, n, (found.len() - before) as u64));
     }
     found.sort_by(|a, b| (a.doc.issue.code, a.number, &a.path).cmp(&(b.doc.issue.code, b.number, &b.path)));
     (found, counts)
@@ -59,8 +79,8 @@ fn denied_allergies(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardD
 }
 
 fn bookings_of_the_dead(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardDoc, u64) {
-    for (patient, number) in &facts.bookings {
-        if facts.dead.binary_search(patient).is_ok() {
+    for (patient, number, _) in &facts.bookings {
+        if facts.death(*patient).is_some() {
             found.push(Across {
                 number: *number,
                 patient: *patient,
@@ -161,7 +181,7 @@ mod tests {
 
     fn codes(facts: &mut Facts) -> Vec<(&'static str, u32)> {
         facts.sort();
-        find(facts).0.into_iter().map(|a| (a.doc.issue.code, a.number)).collect()
+        find(facts, &|_, _| false).0.into_iter().map(|a| (a.doc.issue.code, a.number)).collect()
     }
 
     fn period(start: &str, end: &str) -> Period {
@@ -188,8 +208,8 @@ mod tests {
     #[test]
     fn de_03_and_ap_04_join_by_the_person() {
         let mut facts = Facts {
-            dead: vec![2],
-            bookings: vec![(1, 10), (2, 11)],
+            dead: vec![(2, None)],
+            bookings: vec![(1, 10, None), (2, 11, None)],
             waits: vec![1],
             follow_ups: vec![(1, 12), (2, 13), (NONE, 14)],
             ..Facts::default()

@@ -12,12 +12,13 @@ use epr_run::records::{
 use epr_run::{FinishedStage, RunError, StageContext, StageFolder};
 
 use super::Output;
+use super::across::Across;
 use super::facts::{Facts, NONE, State, Wanted};
 use super::ids::Ids;
 use super::people::People;
 use super::run_wide::Hold;
 use crate::moment::Moment;
-use crate::rules::{HazardDoc, al_01, al_06, ap_01, ap_02, en_01, rt_01, rt_02};
+use crate::rules::{HazardDoc, al_01, al_04, al_06, ap_01, ap_02, do_01, en_01, me_01, rt_01, rt_02};
 
 /// What is asked of one domain.
 struct DomainRule {
@@ -33,12 +34,14 @@ struct DomainRule {
     needs_place: bool,
 }
 
-const DOMAINS: [DomainRule; 5] = [
+const DOMAINS: [DomainRule; 7] = [
     rule(Domain::Allergy, "AllergyIntolerance", &al_01::DOC, None, ""),
     rule(Domain::Alert, "Flag", &al_06::DOC, None, ""),
     rule(Domain::Appointment, "Appointment", &ap_01::DOC, Some(&ap_02::DOC), "start"),
     rule(Domain::Rtt, "EpisodeOfCare", &rt_01::DOC, Some(&rt_02::DOC), "period.start"),
     DomainRule { needs_place: true, ..rule(Domain::Spell, "Encounter", &en_01::DOC, None, "") },
+    rule(Domain::Medication, "MedicationStatement", &me_01::DOC, None, ""),
+    rule(Domain::Document, "DocumentReference", &do_01::DOC, None, ""),
 ];
 
 const fn rule(
@@ -129,6 +132,32 @@ impl Controls {
         let slots = &controls.slots;
         controls.by_row.sort_by_key(|i| (slots[*i as usize].table, slots[*i as usize].row_no));
         Ok(controls)
+    }
+
+    /// Statements that nothing is known, made of a row of a table in which the source counts no allergies.
+    pub(super) fn foreign_denials(&self, facts: &Facts) -> Vec<Across> {
+        let is_allergies = |l: &&ControlLedger| l.domain == Domain::Allergy;
+        let counted: Vec<(String, String)> = self
+            .ledgers
+            .iter()
+            .filter(is_allergies)
+            .map(|l| {
+                (format!("{}/{}", l.organisation, l.system), format!("{}/{}/{}", l.organisation, l.system, l.table))
+            })
+            .collect();
+        let is_foreign = |table: &str| {
+            let source = source_of(table);
+            counted.iter().any(|(s, _)| s == source) && counted.iter().all(|(_, t)| t != table)
+        };
+        let of_table = facts.denials.iter().filter(|(table, _)| is_foreign(table)).flat_map(|(_, made)| made);
+        let denial = |(patient, number): &(u32, u32)| Across {
+            number: *number,
+            patient: *patient,
+            doc: &al_04::DOC,
+            path: "AllergyIntolerance.code".to_owned(),
+            detail: "expected a denial of a row of the source's allergies, found one made of another table",
+        };
+        of_table.map(denial).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -433,11 +462,11 @@ fn weight(row: &RowRecord) -> u8 {
 }
 
 /// `<organisation>/<system>` of a table's full name.
-fn source_of(table: &str) -> &str {
+pub(super) fn source_of(table: &str) -> &str {
     table.match_indices('/').nth(1).map_or(table, |(i, _)| &table[..i])
 }
 
-fn unhex(text: &str) -> Option<[u8; 16]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     if text.len() != 32 {
         return None;

@@ -7,12 +7,14 @@ use epr_model::ResourceId;
 use sha2::{Digest, Sha256};
 
 use super::ids::Ids;
+use super::keeps;
 use crate::moment::Moment;
 use crate::rules::al_03::{self, Statement};
 use crate::rules::da_02::{self, WIDTH};
+use crate::rules::de_04::{self, Discharge};
 use crate::rules::en_02::{self, Period};
 use crate::rules::reading::reference_to;
-use crate::rules::{ap_04, de_03, en_01, rt_05};
+use crate::rules::{ap_04, de_03, dose, en_01, id_05, id_07, id_12, me_01, or_01, rt_05};
 
 /// No resource, or one that is not in the run.
 pub(super) const NONE: u32 = u32::MAX;
@@ -23,7 +25,12 @@ pub(super) struct Extracted {
     /// The patient of an Appointment, which R4 names among the participants.
     pub(super) participant: Option<ResourceId>,
     fact: Fact,
+    more: More,
+    /// Visits, specimens and results that an observation or a report names.
+    attached: Vec<(&'static str, ResourceId)>,
     state: Option<State>,
+    /// What is compared with the source's own words, where the resource was made of a row that has any.
+    says: Option<Box<str>>,
     /// Texts as long as a legacy column is wide, or longer: path, and whether it is longer.
     wide: Vec<(String, bool)>,
 }
@@ -32,14 +39,53 @@ pub(super) struct Extracted {
 enum Fact {
     #[default]
     Nothing,
-    Dead,
     Allergy(Statement),
-    Booking,
+    Booking(Option<Moment>),
     Waits,
     FollowUp,
     Spell(Period),
     Episode(ResourceId, Period),
     Pathway([u8; 16]),
+}
+
+/// What one resource says beside its [`Fact`].
+#[derive(Debug, Default, Clone)]
+enum More {
+    #[default]
+    Nothing,
+    Person(Box<Person>),
+    /// Of the slot that is booked.
+    Slot(u64),
+    Discharge(Discharge, Period),
+    /// Product, start and dose.
+    Medicine(u64),
+    /// The mother's own number.
+    Mother(u64),
+    /// ODS codes of an organisation that is closed.
+    Closed(Vec<u64>),
+    /// Somebody's, for those that refer to it.
+    Subject,
+}
+
+#[derive(Debug, Clone)]
+struct Person {
+    death: Option<Option<Moment>>,
+    about: About,
+    local_numbers: Vec<u64>,
+    practices: Vec<u64>,
+    is_active: bool,
+    replaced_by: Option<ResourceId>,
+    replaces: Vec<ResourceId>,
+}
+
+/// What is asked of mothers and children.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct About {
+    /// Days since 1970.
+    pub(super) born: Option<i32>,
+    pub(super) is_male: bool,
+    /// The place in a multiple birth; 0 where none is said.
+    pub(super) order: u8,
 }
 
 /// What the source's own count is compared with.
@@ -54,11 +100,16 @@ pub(super) struct State {
 /// Everything remembered; numbers are those of [`Ids`].
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    pub(super) dead: Vec<u32>,
-    /// Patient, Appointment.
-    pub(super) bookings: Vec<(u32, u32)>,
+    /// Patient, and when.
+    pub(super) dead: Vec<(u32, Option<Moment>)>,
+    /// Patient, Appointment, start.
+    pub(super) bookings: Vec<(u32, u32, Option<Moment>)>,
+    /// Hash of the slot, patient, Appointment.
+    pub(super) slots: Vec<(u64, u32, u32)>,
     /// Patient, AllergyIntolerance.
     pub(super) allergies: Vec<(u32, u32, Statement)>,
+    /// By the table of which they were made: patient and AllergyIntolerance of each statement that nothing is known.
+    pub(super) denials: BTreeMap<String, Vec<(u32, u32)>>,
     /// Patients.
     pub(super) waits: Vec<u32>,
     /// Patient, Encounter.
@@ -67,8 +118,33 @@ pub(super) struct Facts {
     pub(super) episodes: Vec<Episode>,
     /// Hash of the identifier, patient, EpisodeOfCare.
     pub(super) pathways: Vec<([u8; 16], u32, u32)>,
+    /// Patient, Encounter, how it ended, when it was.
+    pub(super) discharges: Vec<(u32, u32, Discharge, Period)>,
+    /// Hash of source, product, start and dose; patient, medicine.
+    pub(super) medicines: Vec<(u64, u32, u32)>,
+    /// Hash of a local number, Patient.
+    pub(super) local_numbers: Vec<(u64, u32)>,
+    pub(super) persons: Vec<(u32, About)>,
+    /// Hash of the mother's number, child, RelatedPerson.
+    pub(super) mothers: Vec<(u64, u32, u32)>,
+    /// Patient, and the one that takes its place.
+    pub(super) replaced_by: Vec<(u32, u32)>,
+    /// Patient, and the one whose place it takes.
+    pub(super) replaces: Vec<(u32, u32)>,
+    /// Patients that are not in use.
+    pub(super) inactive: Vec<u32>,
+    /// Hash of the code of a practice, Patient.
+    pub(super) practices: Vec<(u64, u32)>,
+    /// Hashes of the codes of closed organisations.
+    pub(super) closed: Vec<u64>,
+    /// Resource and patient, of what results refer to.
+    pub(super) subjects: Vec<(u32, u32)>,
+    /// What is referred to, the patient of what refers, and that.
+    pub(super) attached: Vec<(u32, u32, u32)>,
     /// Resource, patient, state; of the resources that a source counts.
     pub(super) states: Vec<(u32, u32, State)>,
+    /// Resource, patient, and what it says of what must be kept.
+    pub(super) says: Vec<(u32, u32, Box<str>)>,
     pub(super) widths: BTreeMap<(String, String), Width>,
 }
 
@@ -101,18 +177,23 @@ impl Wanted {
         self.0[word] |= 1 << (number % 64);
     }
 
-    fn contains(&self, number: u32) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn contains(&self, number: u32) -> bool {
         self.0.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 }
 
 impl Extracted {
     /// Reads one resource.
-    pub(super) fn read(resource_type: &str, resource: Node<'_>, now: Option<Moment>) -> Self {
-        let mut found = Self { wide: wide(resource), ..Self::default() };
+    pub(super) fn read(resource_type: &str, resource: Node<'_>, now: Option<Moment>, is_kept: bool) -> Self {
+        let says = is_kept.then(|| keeps::says(resource_type, resource).into_boxed_str());
+        let mut found = Self { says, wide: wide(resource), ..Self::default() };
         let state = |is_live, at| Some(State { at, is_live, has_place: false });
         match resource_type {
-            "Patient" if de_03::has_died(resource) => found.fact = Fact::Dead,
+            "Patient" => found.more = More::Person(Box::new(person(resource))),
             "AllergyIntolerance" => {
                 let statement = al_03::statement(resource);
                 found.fact = Fact::Allergy(statement);
@@ -123,10 +204,15 @@ impl Extracted {
                 let mut actors = resource.get("participant").into_iter().flat_map(Node::items);
                 let patient = actors.find_map(|p| reference_to(p.get("actor")?, "Patient"));
                 found.participant = patient.and_then(|id| id.parse().ok());
+                let start = resource.text("start").and_then(Moment::parse);
                 if de_03::is_to_come(resource, now) {
-                    found.fact = Fact::Booking;
+                    found.fact = Fact::Booking(start);
+                    let slot = resource.get("slot").into_iter().flat_map(Node::items).find_map(|s| s.text("reference"));
+                    if let Some(slot) = slot {
+                        found.more = More::Slot(hash(&[slot]));
+                    }
                 }
-                found.state = state(de_03::is_booked(resource), resource.text("start").and_then(Moment::parse));
+                found.state = state(de_03::is_booked(resource), start);
             }
             "ServiceRequest" if ap_04::waits(resource) => found.fact = Fact::Waits,
             "EpisodeOfCare" => {
@@ -139,6 +225,28 @@ impl Extracted {
                 found.state = state(is_open, Period::of(resource).start);
             }
             "Encounter" => found.encounter(resource),
+            "MedicationStatement" | "MedicationRequest" => {
+                if let Some(same) = me_01::sameness(resource) {
+                    found.more = More::Medicine(hash(&[&same]));
+                }
+                found.state = state(dose::is_current(resource), None);
+            }
+            "DocumentReference" => {
+                found.state = state(resource.text("status") != Some("entered-in-error"), None);
+            }
+            "Observation" | "DiagnosticReport" | "Specimen" => {
+                found.more = More::Subject;
+                found.attached = attached(resource);
+            }
+            "RelatedPerson" if id_12::is_mother(resource) => {
+                if let Some((system, value)) = id_07::local_numbers(resource).next() {
+                    found.more = More::Mother(hash(&[system, value]));
+                }
+            }
+            "Organization" if resource.get("active").and_then(Node::as_bool) == Some(false) => {
+                let codes = resource.get("identifier").into_iter().flat_map(Node::items).filter_map(or_01::ods_code);
+                found.more = More::Closed(codes.map(|code| hash(&[code])).collect());
+            }
             _ => {}
         }
         found
@@ -155,9 +263,56 @@ impl Extracted {
         } else if ap_04::is_to_be_followed_up(encounter) {
             self.fact = Fact::FollowUp;
         }
+        self.more = de_04::discharge(encounter).map_or(More::Subject, |how| More::Discharge(how, period));
         let is_live = matches!(encounter.text("status"), Some("in-progress" | "arrived" | "triaged" | "onleave"));
         self.state = Some(State { at: period.start, is_live, has_place: en_01::has_place(encounter) });
     }
+}
+
+fn person(patient: Node<'_>) -> Person {
+    let id = |text: &str| text.parse().ok();
+    let born = patient.text("birthDate").and_then(Moment::parse).and_then(Moment::day);
+    let death = patient.text("deceasedDateTime").and_then(Moment::parse);
+    Person {
+        death: de_03::has_died(patient).then_some(death),
+        about: About {
+            born: born.and_then(|day| i32::try_from(day).ok()),
+            is_male: patient.text("gender") == Some("male"),
+            order: patient
+                .get("multipleBirthInteger")
+                .and_then(Node::number_text)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or_default(),
+        },
+        local_numbers: id_07::local_numbers(patient).map(|(system, value)| hash(&[system, value])).collect(),
+        practices: or_01::practices(patient).map(|(_, code)| hash(&[code])).collect(),
+        is_active: patient.get("active").and_then(Node::as_bool) != Some(false),
+        replaced_by: id_05::replaced_by(patient).and_then(id),
+        replaces: id_05::replaces(patient).filter_map(id).collect(),
+    }
+}
+
+/// What an observation or a report belongs to, and the results that it holds.
+fn attached(resource: Node<'_>) -> Vec<(&'static str, ResourceId)> {
+    let one = |node: Node<'_>| {
+        ["Encounter", "Specimen", "Observation"]
+            .into_iter()
+            .find_map(|kind| Some((kind, reference_to(node, kind)?.parse().ok()?)))
+    };
+    let single = ["encounter", "specimen"].into_iter().filter_map(|name| resource.get(name));
+    let listed = ["specimen", "result"].into_iter().filter_map(|name| resource.get(name)).flat_map(Node::items);
+    single.chain(listed).filter_map(one).collect()
+}
+
+/// The first eight bytes of a SHA-256; each text has its length before it.
+fn hash(texts: &[&str]) -> u64 {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update((text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    let digest = hasher.finalize();
+    u64::from_le_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"))
 }
 
 fn wide(resource: Node<'_>) -> Vec<(String, bool)> {
@@ -190,9 +345,15 @@ impl Facts {
         let patient = patient.and_then(|id| ids.number("Patient", id)).unwrap_or(NONE);
         match extracted.fact {
             Fact::Nothing => {}
-            Fact::Dead => self.dead.push(number),
-            Fact::Allergy(statement) => self.allergies.push((patient, number, statement)),
-            Fact::Booking => self.bookings.push((patient, number)),
+            Fact::Allergy(statement) => {
+                self.allergies.push((patient, number, statement));
+                if statement == Statement::NoneKnown
+                    && let Some(table) = table
+                {
+                    self.denials.entry(table.to_owned()).or_default().push((patient, number));
+                }
+            }
+            Fact::Booking(start) => self.bookings.push((patient, number, start)),
             Fact::Waits => self.waits.push(patient),
             Fact::FollowUp => self.follow_ups.push((patient, number)),
             Fact::Spell(period) => self.spells.push((number, period)),
@@ -202,8 +363,30 @@ impl Facts {
             }
             Fact::Pathway(hash) => self.pathways.push((hash, patient, number)),
         }
+        match extracted.more {
+            More::Nothing => {}
+            More::Person(person) => self.person(ids, number, *person),
+            More::Slot(hash) => self.slots.push((hash, patient, number)),
+            More::Discharge(how, period) => {
+                self.subjects.push((number, patient));
+                self.discharges.push((patient, number, how, period));
+            }
+            More::Medicine(same) => {
+                let source = table.and_then(|t| t.rsplit_once('/')).map_or("", |(source, _)| source);
+                self.medicines.push((same ^ hash(&[source]), patient, number));
+            }
+            More::Mother(hash) => self.mothers.push((hash, patient, number)),
+            More::Closed(codes) => self.closed.extend(codes),
+            More::Subject => self.subjects.push((number, patient)),
+        }
+        let attached = extracted.attached.iter().filter_map(|(kind, id)| ids.number(kind, *id));
+        self.attached.extend(attached.map(|to| (to, patient, number)));
         if let Some(state) = extracted.state.filter(|_| wanted.contains(number)) {
             self.states.push((number, patient, state));
+        }
+        if let Some(says) = extracted.says {
+            let person = if resource_type == "Patient" { number } else { patient };
+            self.says.push((number, person, says));
         }
         let Some(table) = table else { return };
         for (path, is_longer) in extracted.wide {
@@ -218,16 +401,64 @@ impl Facts {
         }
     }
 
+    fn person(&mut self, ids: &Ids, number: u32, person: Person) {
+        if let Some(death) = person.death {
+            self.dead.push((number, death));
+        }
+        self.persons.push((number, person.about));
+        self.local_numbers.extend(person.local_numbers.iter().map(|hash| (*hash, number)));
+        self.practices.extend(person.practices.iter().map(|hash| (*hash, number)));
+        if !person.is_active {
+            self.inactive.push(number);
+        }
+        let known = |id: ResourceId| ids.number("Patient", id);
+        self.replaced_by.extend(person.replaced_by.and_then(known).map(|to| (number, to)));
+        self.replaces.extend(person.replaces.into_iter().filter_map(known).map(|of| (number, of)));
+    }
+
     /// Sorts what is looked up by number.
     pub(super) fn sort(&mut self) {
-        self.dead.sort_unstable();
-        self.bookings.sort_unstable();
+        self.dead.sort_unstable_by_key(|(number, _)| *number);
+        self.bookings.sort_unstable_by_key(|(patient, number, _)| (*patient, *number));
+        self.slots.sort_unstable();
+        self.discharges.sort_unstable_by_key(|(patient, number, ..)| (*patient, *number));
+        self.medicines.sort_unstable();
+        self.local_numbers.sort_unstable();
+        self.local_numbers.dedup();
+        self.persons.sort_unstable_by_key(|(number, _)| *number);
+        self.mothers.sort_unstable();
+        self.replaced_by.sort_unstable();
+        self.replaces.sort_unstable();
+        self.inactive.sort_unstable();
+        self.practices.sort_unstable();
+        self.practices.dedup();
+        self.closed.sort_unstable();
+        self.subjects.sort_unstable();
+        self.attached.sort_unstable();
         self.allergies.sort_unstable_by_key(|(patient, number, _)| (*patient, *number));
         self.waits.sort_unstable();
         self.follow_ups.sort_unstable();
         self.spells.sort_unstable_by_key(|(number, _)| *number);
         self.pathways.sort_unstable();
         self.states.sort_unstable_by_key(|(number, _, _)| *number);
+        self.says.sort_unstable_by_key(|(number, ..)| *number);
+    }
+
+    /// The patient of a resource, and what it says of what must be kept.
+    pub(super) fn says(&self, number: u32) -> Option<(u32, &str)> {
+        let i = self.says.binary_search_by_key(&number, |(n, ..)| *n).ok()?;
+        Some((self.says[i].1, &self.says[i].2))
+    }
+
+    pub(super) fn about(&self, patient: u32) -> Option<About> {
+        let i = self.persons.binary_search_by_key(&patient, |(n, _)| *n).ok()?;
+        Some(self.persons[i].1)
+    }
+
+    /// When a patient died, where the patient did.
+    pub(super) fn death(&self, patient: u32) -> Option<Option<Moment>> {
+        let i = self.dead.binary_search_by_key(&patient, |(n, _)| *n).ok()?;
+        Some(self.dead[i].1)
     }
 
     pub(super) fn state(&self, number: u32) -> Option<(u32, State)> {

@@ -153,7 +153,11 @@ pub(super) fn tell_across(
         if let Some(Some(key)) = lineages.get(&across.number) {
             super::stream::set_lineage(&mut issue, key);
         }
-        issue.fhir_path = Some(across.path.clone());
+        let has_type = across.path.starts_with(|c: char| c.is_ascii_uppercase());
+        issue.fhir_path = Some(match (&issue.resource_type, has_type) {
+            (Some(resource_type), false) => format!("{resource_type}.{}", across.path),
+            _ => across.path.clone(),
+        });
         issue.shape = Some(across.detail.to_owned());
         issue.patient_key = (across.patient != NONE).then(|| ids.at(across.patient).1);
         out.push(&issue)?;

@@ -37,6 +37,8 @@ pub(super) struct Stream<'a> {
     pub(super) people: &'a People,
     /// Resources that a source counts.
     pub(super) wanted: &'a Wanted,
+    /// Resources of which a source says what must be kept.
+    pub(super) kept: &'a Wanted,
 }
 
 /// What the pass gives beside the issues that it writes.
@@ -217,7 +219,9 @@ impl Stream<'_> {
             let table = own_id.and_then(|id| place.key(id)).map(|k| k.table.as_str());
             self.hazards(worker, folder_type, self.settings.of(table), &mut findings);
         }
-        let extracted = Extracted::read(folder_type, worker.resource.root(), self.settings.now());
+        let number = own_id.filter(|_| !self.kept.is_empty()).and_then(|id| self.ids.number(folder_type, id));
+        let is_kept = number.is_some_and(|n| self.kept.contains(n));
+        let extracted = Extracted::read(folder_type, worker.resource.root(), self.settings.now(), is_kept);
         let patient = people::patient_of(id(checked.facts.patient_id), &extracted);
         Checked { id: own_id, patient, findings, extracted }
     }
