@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::ast::{Ast, AstKind, BinaryOp, Literal, Sign, TypeName, TypeOp, Unit};
 use crate::functions::{self, Function};
+use crate::native::Native;
 use crate::parser::{ParseError, ParseFault, parse};
 use crate::quantity::Quantity;
 use crate::temporal::Temporal;
@@ -19,6 +20,7 @@ pub struct Expression {
     text: Box<str>,
     pub(crate) op: Op,
     pub(crate) needs_types: bool,
+    pub(crate) native: Option<Native>,
 }
 
 /// Reads and resolves an expression.
@@ -32,7 +34,7 @@ fn resolve(text: &str, cast: TypeTest) -> Result<Expression, ParseError> {
     let ast = parse(text)?;
     let mut compiler = Compiler { text, cast, needs_types: false };
     let op = compiler.op(&ast)?;
-    Ok(Expression { text: text.into(), op, needs_types: compiler.needs_types })
+    Ok(Expression { text: text.into(), op, needs_types: compiler.needs_types, native: None })
 }
 
 /// Invariants of R4 that are published with an error, and what they mean.
@@ -47,7 +49,8 @@ const CORRECTIONS: &[(&str, &str)] =
 /// `as` takes several items here, like `ofType`: N1 has it an error, but dom-3 and others of R4 rely on it.
 pub fn compile_constraint(text: &str) -> Result<Expression, ParseError> {
     let corrected = CORRECTIONS.iter().find(|(wrong, _)| *wrong == text);
-    resolve(corrected.map_or(text, |(_, right)| right), TypeTest::AsEach)
+    let expression = resolve(corrected.map_or(text, |(_, right)| right), TypeTest::AsEach)?;
+    Ok(Expression { native: Native::of(text), ..expression })
 }
 
 impl Expression {

@@ -93,6 +93,10 @@ impl<'a> ElementNode<'a> {
         self.value?.number_text()
     }
 
+    pub(crate) fn is_temporal(&self) -> bool {
+        matches!(self.type_code, "date" | "dateTime" | "instant" | "time")
+    }
+
     pub(crate) fn as_str(&self) -> Option<&'a str> {
         self.value?.as_str()
     }
@@ -133,25 +137,45 @@ impl<'a> ElementNode<'a> {
 
     /// Appends the children of that name, a choice being found by its name without the type.
     pub(crate) fn member(&self, name: &str, typing: Typing<'a>, out: &mut Collection<'a>) {
+        self.each_member(name, typing, |element| {
+            out.push(Item::Element(element));
+            true
+        });
+    }
+
+    /// Gives the children of that name in turn, until `sink` wants no more; says whether it wanted all.
+    pub(crate) fn each_member(
+        &self,
+        name: &str,
+        typing: Typing<'a>,
+        sink: impl FnMut(ElementNode<'a>) -> bool,
+    ) -> bool {
         let holder = if self.is_object() { self.value } else { self.extra };
-        let Some(holder) = holder else { return };
+        let Some(holder) = holder else { return true };
         let (mut value, mut extra, mut json_name) = (None, None, "");
         for (key, node) in holder.members() {
-            let (bare, is_extra) = key.strip_prefix('_').map_or((key, false), |bare| (bare, true));
-            let found = match bare.strip_prefix(name) {
-                Some("") => bare != "resourceType" || !self.is_resource(),
-                Some(suffix) => types::choice_suffix(suffix).is_some() && self.is_choice(bare, typing),
-                None => false,
+            let is_extra = key.as_bytes().first() == Some(&b'_');
+            let bare = if is_extra { &key[1..] } else { key };
+            // Most members have quite another name: looked at first.
+            if !bare.as_bytes().starts_with(name.as_bytes()) {
+                continue;
+            }
+            let suffix = &bare[name.len()..];
+            let found = if suffix.is_empty() {
+                bare != "resourceType" || !self.is_resource()
+            } else {
+                types::choice_suffix(suffix).is_some() && self.is_choice(bare, typing)
             };
             if found {
                 json_name = bare;
                 *(if is_extra { &mut extra } else { &mut value }) = Some(node);
             }
         }
-        if value.is_some() || extra.is_some() {
-            let step = Step { json_name, suffix: &json_name[name.len()..], by_name: true };
-            self.push(step, value, extra, typing, out);
+        if value.is_none() && extra.is_none() {
+            return true;
         }
+        let step = Step { json_name, suffix: &json_name[name.len()..], by_name: true };
+        self.push(step, value, extra, typing, sink)
     }
 
     /// `valueQuantity` is a choice; `referenceRange` is not. Without definitions the look of it must do.
@@ -169,19 +193,23 @@ impl<'a> ElementNode<'a> {
         let holder = if self.is_object() { self.value } else { self.extra };
         let Some(holder) = holder else { return };
         let has_extras = holder.members().any(|(key, _)| key.starts_with('_'));
+        let mut sink = |element| {
+            out.push(Item::Element(element));
+            true
+        };
         for (key, node) in holder.members() {
             if key == "resourceType" && self.is_resource() {
                 continue;
             }
             if let Some(bare) = key.strip_prefix('_') {
                 if holder.get(bare).is_none() {
-                    self.push(Step::child(bare), None, Some(node), typing, out);
+                    self.push(Step::child(bare), None, Some(node), typing, &mut sink);
                 }
                 continue;
             }
             let extra =
                 if has_extras { holder.members().find(|(k, _)| k.strip_prefix('_') == Some(key)) } else { None };
-            self.push(Step::child(key), Some(node), extra.map(|(_, node)| node), typing, out);
+            self.push(Step::child(key), Some(node), extra.map(|(_, node)| node), typing, &mut sink);
         }
     }
 
@@ -208,8 +236,8 @@ impl<'a> ElementNode<'a> {
         value: Option<Node<'a>>,
         extra: Option<Node<'a>>,
         typing: Typing<'a>,
-        out: &mut Collection<'a>,
-    ) {
+        mut sink: impl FnMut(ElementNode<'a>) -> bool,
+    ) -> bool {
         let Step { json_name, suffix, by_name } = step;
         let mut child = ElementNode { value: None, extra: None, structure: None, path: "", type_code: "" };
         let mut known = false;
@@ -218,7 +246,7 @@ impl<'a> ElementNode<'a> {
         {
             // `valueQuantity` is the choice's name in JSON, not in FHIRPath.
             if by_name && suffix.is_empty() && found.element.name.ends_with("[x]") {
-                return;
+                return true;
             }
             (child.structure, child.path, child.type_code) =
                 (Some(found.structure), &found.element.path, found.type_code);
@@ -235,7 +263,7 @@ impl<'a> ElementNode<'a> {
             let value = value.filter(|node| !node.is_null());
             let extra = extra.filter(|node| node.kind() == NodeKind::Object);
             if value.is_none() && extra.is_none() {
-                return;
+                return true;
             }
             let mut element = ElementNode { value, extra, ..child };
             if let (true, Some(node)) = (element.is_object(), value)
@@ -248,7 +276,7 @@ impl<'a> ElementNode<'a> {
                 };
                 (element.structure, element.path, element.type_code) = (structure, resource_type, resource_type);
             }
-            out.push(Item::Element(element));
+            sink(element)
         };
         let is_list = |node: Option<Node<'_>>| node.is_some_and(|node| node.kind() == NodeKind::Array);
         if !is_list(value) && !is_list(extra) {
@@ -258,8 +286,12 @@ impl<'a> ElementNode<'a> {
         let mut extras = extra.into_iter().flat_map(Node::items);
         loop {
             match (values.next(), extras.next()) {
-                (None, None) => return,
-                (value, extra) => put(value, extra),
+                (None, None) => return true,
+                (value, extra) => {
+                    if !put(value, extra) {
+                        return false;
+                    }
+                }
             }
         }
     }

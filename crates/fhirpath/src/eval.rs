@@ -12,6 +12,7 @@ mod convert;
 mod fhir;
 mod numbers;
 mod texts;
+mod truth;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -94,15 +95,23 @@ impl Expression {
     }
 
     /// Asks whether an invariant holds at the focus.
-    pub fn check<'a>(&'a self, host: &Host<'a>, focus: Focus<'a>) -> Verdict {
-        let evaluated = match self.run(host, &focus, self.needs_types) {
-            Ok(evaluated) => evaluated,
-            Err(error) => return Verdict::NotChecked(error.into()),
-        };
-        if let Some(why) = evaluated.not_checked {
+    pub fn check<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Verdict {
+        match self.native.and_then(|native| native.check(host, focus)) {
+            Some(verdict) => verdict,
+            None => self.check_generally(host, focus),
+        }
+    }
+
+    /// As [`Expression::check`], by the evaluator that knows every expression: what native answers must agree with.
+    pub fn check_generally<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Verdict {
+        let mut evaluator = Evaluator::new(host, focus, self.needs_types);
+        let this = Item::Element(focus.element);
+        let scope = Scope { this: std::slice::from_ref(&this), index: None, total: None };
+        let answer = evaluator.truth(&self.op, &scope, "an invariant", 0);
+        if let Some(why) = evaluator.not_checked {
             return Verdict::NotChecked(why);
         }
-        match truth(&evaluated.items, "an invariant", 0) {
+        match answer {
             Ok(Some(true)) => Verdict::True,
             Ok(Some(false)) => Verdict::False,
             Ok(None) => Verdict::Empty,
@@ -112,14 +121,7 @@ impl Expression {
 
     fn run<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>, typed: bool) -> Result<Evaluated<'a>, EvalError> {
         let this = Item::Element(focus.element);
-        let mut evaluator = Evaluator {
-            host: *host,
-            focus: *focus,
-            typing: host.definitions.filter(|_| typed).map_or(Typing::Structural, Typing::By),
-            not_checked: None,
-            below_resource: None,
-            left: allowance(focus),
-        };
+        let mut evaluator = Evaluator::new(host, focus, typed);
         let scope = Scope { this: std::slice::from_ref(&this), index: None, total: None };
         let items = evaluator.op(&self.op, &scope)?;
         Ok(Evaluated { items, not_checked: evaluator.not_checked })
@@ -165,31 +167,39 @@ impl<'a> Items<'a> {
     }
 }
 
-struct Evaluator<'a> {
-    host: Host<'a>,
-    focus: Focus<'a>,
+struct Evaluator<'e, 'a> {
+    host: &'e Host<'a>,
+    focus: &'e Focus<'a>,
     typing: Typing<'a>,
     not_checked: Option<NotChecked>,
     /// `%resource.descendants()`, made once: dom-3 asks for it four times for each contained resource.
     below_resource: Option<Rc<Collection<'a>>>,
-    /// Steps that may still be taken.
+    /// Steps that may still be taken, of those that any evaluation has.
     left: u64,
+    /// Whether the steps that a large resource gives were added.
+    is_topped_up: bool,
 }
 
-/// How many steps an evaluation may take: enough for any invariant over the resource at hand, and an end for an
+/// Any evaluation may take so many steps, and more over a large resource: enough for any invariant, and an end for an
 /// expression that doubles its items at every step.
-fn allowance(focus: &Focus<'_>) -> u64 {
-    let size = |element: &ElementNode<'_>| element.node().map_or(0, |node| node.raw().len());
-    let size = focus.bundle.as_ref().map_or(0, size).max(size(&focus.root_resource));
-    STEPS + STEPS_PER_BYTE * size as u64
-}
-
 const STEPS: u64 = 4_000_000;
 const STEPS_PER_BYTE: u64 = 32;
 /// No text that an expression makes is longer.
 const LONGEST_TEXT: usize = 1 << 24;
 
-impl<'a> Evaluator<'a> {
+impl<'e, 'a> Evaluator<'e, 'a> {
+    fn new(host: &'e Host<'a>, focus: &'e Focus<'a>, typed: bool) -> Self {
+        Evaluator {
+            host,
+            focus,
+            typing: host.definitions.filter(|_| typed).map_or(Typing::Structural, Typing::By),
+            not_checked: None,
+            below_resource: None,
+            left: STEPS,
+            is_topped_up: false,
+        }
+    }
+
     fn definitions(&self) -> Option<&'a Definitions> {
         self.host.definitions
     }
@@ -202,7 +212,16 @@ impl<'a> Evaluator<'a> {
 
     /// Takes `n` of the steps that are left.
     fn spend(&mut self, n: usize) -> Result<(), EvalError> {
-        self.left = self.left.checked_sub(n as u64).ok_or(EvalError::TooLong)?;
+        while self.left < n as u64 {
+            if self.is_topped_up {
+                return Err(EvalError::TooLong);
+            }
+            let size = |element: &ElementNode<'_>| element.node().map_or(0, |node| node.raw().len());
+            let size = self.focus.bundle.as_ref().map_or(0, size).max(size(&self.focus.root_resource));
+            self.left += STEPS_PER_BYTE * size as u64;
+            self.is_topped_up = true;
+        }
+        self.left -= n as u64;
         Ok(())
     }
 
@@ -346,18 +365,6 @@ impl<'a> Evaluator<'a> {
             Some(other @ Item::Temporal(_)) => Ok(other.to_text()),
             Some(other) => Err(EvalError::WrongKind { what, kind: other.kind(), offset }),
         }
-    }
-
-    fn truth(
-        &mut self,
-        op: &'a Op,
-        scope: &Scope<'_, 'a>,
-        what: &'static str,
-        offset: usize,
-    ) -> Result<Option<bool>, EvalError> {
-        // Existence is what most invariants ask: the items need not be counted.
-        let items = self.op(op, scope)?;
-        truth(&items, what, offset)
     }
 
     fn binary(
@@ -591,6 +598,14 @@ impl<'a> Evaluator<'a> {
                     .iter()
                     .map(|item| if let Item::Element(e) = item { e.n_children() } else { 0 })
                     .sum::<usize>();
+                return Ok(Collection::one(Item::count(n)));
+            }
+            (base, Count) if truth::is_path(base) => {
+                let mut n = 0;
+                self.each(base, scope, &mut |_, _| {
+                    n += 1;
+                    Ok(true)
+                })?;
                 return Ok(Collection::one(Item::count(n)));
             }
             (base, _) => self.op(base, scope)?,

@@ -9,6 +9,7 @@
 //! | the grammar: tree, parser, places of errors | [`ast`], [`parser`] |
 //! | names resolved once; constraints of R4 | [`compile()`], [`compile_constraint()`] |
 //! | evaluation, errors, verdicts | [`Expression`], [`Evaluated`], [`Verdict`] |
+//! | invariants that are asked most, without the evaluator | `native` |
 //! | what the caller lends, where evaluation begins | [`host`] |
 //! | steps from element to element, choices, primitives with extensions | [`element`] |
 //! | items and collections; quantities; dates of any precision | [`value`], [`quantity`], [`temporal`] |
@@ -28,6 +29,7 @@ mod eval;
 mod functions;
 pub mod host;
 mod lexer;
+mod native;
 pub mod parser;
 pub mod quantity;
 pub mod temporal;

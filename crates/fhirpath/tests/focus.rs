@@ -37,9 +37,9 @@ fn a_reference_to_what_is_contained_holds_and_one_to_nothing_fails() {
     let ref_1 = compile(REF_1).unwrap();
     let (mut a, mut b) = (None, None);
     let good = element("managingOrganization", &host, &root, &mut a);
-    assert_eq!(ref_1.check(&host, root.at(good)), Verdict::True);
+    assert_eq!(ref_1.check(&host, &root.at(good)), Verdict::True);
     let bad = element("generalPractitioner[1]", &host, &root, &mut b);
-    assert_eq!(ref_1.check(&host, root.at(bad)), Verdict::False);
+    assert_eq!(ref_1.check(&host, &root.at(bad)), Verdict::False);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn inside_a_contained_resource_the_root_is_the_container() {
         ("'#gp'.resolve().active", Verdict::True),
         ("Organization.name.exists()", Verdict::True),
     ] {
-        assert_eq!(compile(text).unwrap().check(&host, contained), expected, "{text}");
+        assert_eq!(compile(text).unwrap().check(&host, &contained), expected, "{text}");
     }
 }
 
@@ -73,7 +73,7 @@ fn an_entry_is_its_own_root_and_sees_the_bundle() {
         ("'Organization/o1/_history/2'.resolve().exists()", Verdict::True),
         ("recorder.resolve().exists()", Verdict::NotChecked(NotChecked::Reference)),
     ] {
-        assert_eq!(compile(text).unwrap().check(&host, entry), expected, "{text}");
+        assert_eq!(compile(text).unwrap().check(&host, &entry), expected, "{text}");
     }
 }
 
@@ -113,7 +113,7 @@ fn the_host_follows_references_and_judges_profiles() {
             Verdict::NotChecked(NotChecked::Conformance { profile: "unknown".to_owned() }),
         ),
     ] {
-        assert_eq!(compile(text).unwrap().check(&host, root), expected, "{text}");
+        assert_eq!(compile(text).unwrap().check(&host, &root), expected, "{text}");
     }
 }
 
@@ -121,7 +121,7 @@ fn the_host_follows_references_and_judges_profiles() {
 fn without_a_point_in_time_now_is_not_checked() {
     let resource = parse(PATIENT);
     let verdict = compile("birthDate <= today()").unwrap();
-    let verdict = verdict.check(&Host::with_definitions(None), Focus::on_resource(resource.root(), None));
+    let verdict = verdict.check(&Host::with_definitions(None), &Focus::on_resource(resource.root(), None));
     assert_eq!(verdict, Verdict::NotChecked(NotChecked::Clock));
 }
 
@@ -130,7 +130,7 @@ fn an_error_is_not_checked_and_an_open_answer_is_empty() {
     let resource = parse(PATIENT);
     let host = Host::with_definitions(None);
     let root = Focus::on_resource(resource.root(), None);
-    let check = |text: &str| compile(text).unwrap().check(&host, root);
+    let check = |text: &str| compile(text).unwrap().check(&host, &root);
     assert!(matches!(check("name.single().exists()"), Verdict::NotChecked(NotChecked::Failed(_))));
     assert_eq!(check("identifier[0].period.start <= identifier[0].period.end"), Verdict::Empty);
     assert_eq!(check("name.exists()"), Verdict::True);
@@ -143,8 +143,8 @@ fn que_7_is_read_as_it_was_meant() {
     let host = Host::with_definitions(None);
     let text = "operator = 'exists' implies (answer is Boolean)";
     let focus = Focus::on_resource(item.root(), None);
-    assert_eq!(compile(text).unwrap().check(&host, focus), Verdict::False);
-    assert_eq!(compile_constraint(text).unwrap().check(&host, focus), Verdict::True);
+    assert_eq!(compile(text).unwrap().check(&host, &focus), Verdict::False);
+    assert_eq!(compile_constraint(text).unwrap().check(&host, &focus), Verdict::True);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
                 continue;
             };
             *self.asked.entry(&constraint.key).or_default() += 1;
-            let verdict = expression.check(&self.host, *focus);
+            let verdict = expression.check(&self.host, focus);
             // Types looked up or not, the answer is the same: only the cost differs.
             if self.asked[constraint.key.as_str()] <= 500 {
                 let typed = expression.evaluate(&self.host, *focus).expect("it evaluates");
@@ -73,6 +73,7 @@ impl<'a> Walk<'a> {
                     _ => Verdict::True,
                 };
                 assert_eq!(typed.not_checked.map_or(truth, Verdict::NotChecked), verdict, "{}", constraint.key);
+                assert_eq!(expression.check_generally(&self.host, focus), verdict, "{}", constraint.key);
             }
             match verdict {
                 Verdict::True => {}

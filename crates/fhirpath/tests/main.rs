@@ -6,6 +6,7 @@
 mod focus;
 mod grammar;
 mod invariants;
+mod native;
 mod official;
 mod r4;
 mod render;

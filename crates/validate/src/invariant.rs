@@ -41,7 +41,7 @@ impl Compiled {
             Self::Expression(expression) => expression,
             Self::NotChecked(reason) => return Outcome::NotChecked(reason.clone()),
         };
-        match expression.check(host, *focus) {
+        match expression.check(host, focus) {
             Verdict::True => Outcome::Holds,
             Verdict::False => Outcome::Fails,
             Verdict::Empty => Outcome::NoAnswer,

@@ -21,7 +21,7 @@ enum End {
     High,
 }
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'_, 'a> {
     pub(super) fn boundary_call(
         &mut self,
         call: &'a Call,

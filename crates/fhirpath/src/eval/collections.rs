@@ -23,7 +23,7 @@ fn integer<'a>(value: usize) -> Collection<'a> {
     Collection::one(Item::count(value))
 }
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'_, 'a> {
     pub(super) fn collection_call(
         &mut self,
         call: &'a Call,
@@ -38,7 +38,7 @@ impl<'a> Evaluator<'a> {
             Exists => {
                 let mut found = false;
                 for (index, item) in base.iter().enumerate() {
-                    if self.criterion(call, item, index, scope)? == Some(true) {
+                    if self.meets(call, item, index, scope)? == Some(true) {
                         found = true;
                         break;
                     }
@@ -48,7 +48,7 @@ impl<'a> Evaluator<'a> {
             All => {
                 let mut all = true;
                 for (index, item) in base.iter().enumerate() {
-                    if self.criterion(call, item, index, scope)? != Some(true) {
+                    if self.meets(call, item, index, scope)? != Some(true) {
                         all = false;
                         break;
                     }
@@ -87,7 +87,7 @@ impl<'a> Evaluator<'a> {
             Where => {
                 let mut out = Collection::empty();
                 for (index, item) in base.iter().enumerate() {
-                    if self.criterion(call, item, index, scope)? == Some(true) {
+                    if self.meets(call, item, index, scope)? == Some(true) {
                         out.push(item.clone());
                     }
                 }
@@ -151,17 +151,6 @@ impl<'a> Evaluator<'a> {
     ) -> Answered<'a> {
         let this = std::slice::from_ref(item);
         self.op(op, &Scope { this, index: Some(index), total: scope.total })
-    }
-
-    fn criterion(
-        &mut self,
-        call: &'a Call,
-        item: &Item<'a>,
-        index: usize,
-        scope: &Scope<'_, 'a>,
-    ) -> Result<Option<bool>, EvalError> {
-        let items = self.with_item(&call.arguments[0], item, index, scope)?;
-        truth(&items, what(call), call.offset)
     }
 
     fn iif(&mut self, call: &'a Call, base: &Collection<'a>, scope: &Scope<'_, 'a>) -> Answered<'a> {

@@ -12,7 +12,7 @@ use crate::quantity::{Quantity, calendar_word};
 use crate::temporal::Temporal;
 use crate::value::{Collection, Item};
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'_, 'a> {
     pub(super) fn conversion(&mut self, call: &'a Call, base: &Collection<'a>, scope: &Scope<'_, 'a>) -> Answered<'a> {
         use Function::*;
         let Some(item) = one(base, what(call), call.offset)? else { return Ok(Collection::empty()) };

@@ -13,7 +13,7 @@ use crate::host::Resolved;
 use crate::temporal::{Temporal, TemporalKind};
 use crate::value::{Collection, Item};
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'_, 'a> {
     pub(super) fn fhir_call(&mut self, call: &'a Call, base: &Collection<'a>, scope: &Scope<'_, 'a>) -> Answered<'a> {
         use Function::*;
         let argument = match call.arguments.first() {
@@ -188,7 +188,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn has_value(item: &Item<'_>) -> bool {
+pub(super) fn has_value(item: &Item<'_>) -> bool {
     match item {
         Item::Element(element) => element.has_value(),
         _ => true,

@@ -14,7 +14,7 @@ use crate::quantity::Quantity;
 use crate::ucum;
 use crate::value::{Collection, Item};
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'_, 'a> {
     pub(super) fn arithmetic(
         &mut self,
         op: BinaryOp,

@@ -14,7 +14,7 @@ fn text<'a>(text: impl Into<Cow<'a, str>>) -> Collection<'a> {
     Collection::one(Item::String(text.into()))
 }
 
-impl<'a> Evaluator<'a> {
+impl<'a> Evaluator<'_, 'a> {
     pub(super) fn text_call(&mut self, call: &'a Call, base: &Collection<'a>, scope: &Scope<'_, 'a>) -> Answered<'a> {
         use Function::*;
         if call.function == Join {
