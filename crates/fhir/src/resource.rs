@@ -161,6 +161,17 @@ pub struct Resource {
     slots: Vec<Slot>,
     faults: Vec<SourceFault>,
     scratch: parse::Scratch,
+    /// What was written, where the document was made from that.
+    origin: Option<Origin>,
+}
+
+/// A text that was turned into JSON, and where in it the values stand.
+#[derive(Debug, Clone)]
+struct Origin {
+    text: String,
+    /// Offsets in the JSON, rising, and those of the same values in the text.
+    places: Vec<(u32, u32)>,
+    is_xml: bool,
 }
 
 /// One value: where it stands, where its text is, where the next one after it (and all it holds) is.
@@ -193,6 +204,7 @@ impl Default for Resource {
             slots: Vec::new(),
             faults: Vec::new(),
             scratch: parse::Scratch::default(),
+            origin: None,
         };
         resource.clear();
         resource
@@ -215,6 +227,7 @@ impl Resource {
 
     /// Reads one JSON document into this one, using its allocations again. After an error it holds `null`.
     pub fn parse_json_into(&mut self, bytes: &[u8]) -> Result<(), SyntaxError> {
+        self.origin = None;
         let read = parse::parse(self, bytes);
         if read.is_err() {
             self.clear();
@@ -229,9 +242,11 @@ impl Resource {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let Err(error) = self.parse_json_into(bytes) else { return Ok(()) };
         let mended = std::str::from_utf8(bytes).ok().and_then(mend::mend);
-        let Some((json, faults)) = mended.filter(|(_, faults)| !faults.is_empty()) else { return Err(error) };
-        self.parse_json_into(&json).map_err(|_| error)?;
-        self.faults.extend(faults);
+        let Some(mended) = mended.filter(|mended| !mended.faults.is_empty()) else { return Err(error) };
+        self.parse_json_into(&mended.json).map_err(|_| error)?;
+        self.faults.extend(mended.faults);
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        self.origin = Some(Origin { text, places: mended.places, is_xml: false });
         Ok(())
     }
 
@@ -250,6 +265,18 @@ impl Resource {
         self.text.as_bytes()
     }
 
+    /// The bytes as they were written: XML, where the document is the JSON of that.
+    pub fn written(&self) -> &[u8] {
+        self.origin.as_ref().map_or(&self.text, |origin| &origin.text).as_bytes()
+    }
+
+    /// Where in [`Resource::written`] the value stands that begins at an offset of the document.
+    pub fn written_offset(&self, offset: usize) -> usize {
+        let Some(origin) = &self.origin else { return offset };
+        let after = origin.places.partition_point(|(json, _)| *json as usize <= offset);
+        after.checked_sub(1).map_or(0, |at| origin.places[at].1 as usize)
+    }
+
     /// The line and column (both from 1, the column in characters) of a byte offset.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         parse::position(self.text.as_bytes(), offset)
@@ -258,11 +285,12 @@ impl Resource {
     /// Puts the faults of the XML that was turned into this JSON in the place of those of the JSON.
     ///
     /// Members of one name are elements that repeat where they may not; each is looked at.
-    pub(crate) fn comes_from_xml(&mut self, faults: Vec<SourceFault>) {
+    pub(crate) fn comes_from_xml(&mut self, text: String, places: Vec<(u32, u32)>, faults: Vec<SourceFault>) {
         if !self.faults.is_empty() {
             self.slots.iter_mut().for_each(|slot| slot.is_repeated = false);
         }
         self.faults = faults;
+        self.origin = Some(Origin { text, places, is_xml: true });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -270,6 +298,7 @@ impl Resource {
         self.text.push_str("null");
         self.decoded.clear();
         self.faults.clear();
+        self.origin = None;
         self.slots.clear();
         self.slots.push(Slot {
             start: 0,
@@ -363,6 +392,11 @@ impl<'a> Node<'a> {
     /// Whether it is a member whose object has an earlier one of its name: a fault of its own, and not to be judged.
     pub fn is_repeated(self) -> bool {
         self.slot().is_repeated
+    }
+
+    /// Whether the document was XML.
+    pub fn is_from_xml(self) -> bool {
+        self.resource.origin.as_ref().is_some_and(|origin| origin.is_xml)
     }
 
     /// The identity of the node inside its resource: equal addresses are the same node. Rises in written order.

@@ -50,15 +50,15 @@ impl<'d> XmlReader<'d> {
     /// Reads one document into a resource, using its allocations again. After an error it holds `null`.
     pub fn read_into(&mut self, bytes: &[u8], resource: &mut Resource) -> Result<(), SyntaxError> {
         let read = self.convert(bytes);
-        let (json, faults) = read.inspect_err(|_| resource.clear())?;
+        let Converted { text, json, places, faults } = read.inspect_err(|_| resource.clear())?;
         let parsed = resource.parse_json_into(&json);
         self.json = json;
         parsed?;
-        resource.comes_from_xml(faults);
+        resource.comes_from_xml(text, places, faults);
         Ok(())
     }
 
-    fn convert(&mut self, bytes: &[u8]) -> Result<(Vec<u8>, Vec<SourceFault>), SyntaxError> {
+    fn convert(&mut self, bytes: &[u8]) -> Result<Converted, SyntaxError> {
         let at = |text: &str, (offset, what): (usize, &'static str)| {
             let (line, column) = crate::resource::position(text.as_bytes(), offset);
             SyntaxError { offset, line, column, what }
@@ -69,12 +69,21 @@ impl<'d> XmlReader<'d> {
         json.clear();
         let mut converter = Converter::new(&mut self.schema, &tree, JsonWriter::appending_to(json));
         converter.document().map_err(|refusal| at(&text, refusal))?;
-        let Converter { json, mut faults, .. } = converter;
+        let Converter { json, places, mut faults, .. } = converter;
         if has_encoding_fault {
             faults.push(SourceFault::new(0, FaultKind::Encoding));
         }
         faults.sort_by_key(|fault| fault.offset);
         crate::resource::place(text.as_bytes(), &mut faults);
-        Ok((json.finish(), faults))
+        let (json, text) = (json.finish(), text.into_owned());
+        Ok(Converted { text, json, places, faults })
     }
+}
+
+/// A document turned into JSON.
+struct Converted {
+    text: String,
+    json: Vec<u8>,
+    places: Vec<(u32, u32)>,
+    faults: Vec<SourceFault>,
 }

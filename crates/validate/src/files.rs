@@ -128,8 +128,7 @@ impl<'p> Worker<'p> {
             return unreadable(file, line, issues::VAL_SYNTAX, Severity::Fatal, detail);
         }
         let findings = self.checker.check(&self.resource);
-        let places =
-            if form == Form::Xml { Vec::new() } else { locate::places(&self.resource, &findings.issues, line) };
+        let places = locate::places(&self.resource, &findings.issues, line);
         FileResult {
             file: file.to_owned(),
             line,

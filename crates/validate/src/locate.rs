@@ -13,9 +13,12 @@ const LIMIT: usize = 1_000;
 pub(crate) fn places(resource: &Resource, issues: &[Finding], line: u64) -> Vec<(u64, u64)> {
     let mut offsets: Vec<(usize, usize)> =
         issues.iter().take(LIMIT).enumerate().map(|(at, issue)| (offset_of(resource, &issue.path), at)).collect();
+    for (offset, _) in &mut offsets {
+        *offset = resource.written_offset(*offset);
+    }
     offsets.sort_unstable();
     let mut places = vec![(line, 1); offsets.len()];
-    let text = resource.as_bytes();
+    let text = resource.written();
     // One way through the text for all of them.
     let (mut from, mut line, mut column) = (0, line, 1);
     for (offset, at) in offsets {

@@ -5,15 +5,29 @@
 
 use super::{DEPTH_LIMIT, FaultKind, SourceFault};
 
+/// A text made into JSON.
+pub(super) struct Mended {
+    pub(super) json: Vec<u8>,
+    pub(super) faults: Vec<SourceFault>,
+    /// Where values begin: in the JSON, and in the text.
+    pub(super) places: Vec<(u32, u32)>,
+}
+
 /// The text as JSON, and what was not; `None` where it cannot be mended.
-pub(super) fn mend(text: &str) -> Option<(Vec<u8>, Vec<SourceFault>)> {
-    let mut mender =
-        Mender { text, bytes: text.as_bytes(), at: 0, out: Vec::with_capacity(text.len()), faults: Vec::new() };
+pub(super) fn mend(text: &str) -> Option<Mended> {
+    let mut mender = Mender {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        out: Vec::with_capacity(text.len()),
+        faults: Vec::new(),
+        places: Vec::new(),
+    };
     mender.document()?;
-    let Mender { out, mut faults, .. } = mender;
+    let Mender { out, mut faults, places, .. } = mender;
     faults.sort_by_key(|fault| fault.offset);
     super::place(text.as_bytes(), &mut faults);
-    Some((out, faults))
+    Some(Mended { json: out, faults, places })
 }
 
 struct Mender<'a> {
@@ -22,6 +36,7 @@ struct Mender<'a> {
     at: usize,
     out: Vec<u8>,
     faults: Vec<SourceFault>,
+    places: Vec<(u32, u32)>,
 }
 
 /// What is open, and whether something stands in it already.
@@ -66,6 +81,7 @@ impl<'a> Mender<'a> {
                     self.name()?;
                 }
             }
+            self.places.push((self.out.len() as u32, self.at as u32));
             match self.peek()? {
                 opening @ (b'{' | b'[') => {
                     if open.len() == DEPTH_LIMIT {

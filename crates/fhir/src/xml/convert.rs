@@ -23,6 +23,8 @@ pub(super) struct Converter<'c, 'd, 'x> {
     pub(super) tree: &'c Tree<'x>,
     pub(super) json: JsonWriter,
     pub(super) faults: Vec<SourceFault>,
+    /// Where values begin: in the JSON, and in the XML.
+    pub(super) places: Vec<(u32, u32)>,
     /// Steps to the element at hand.
     path: Vec<Step>,
     /// The strays by element.
@@ -53,7 +55,17 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
         for (element, kind, _) in &strays {
             says_text[*element as usize] |= *kind != StrayKind::Instruction;
         }
-        Self { schema, tree, json, faults: Vec::new(), path: Vec::new(), strays, says_text, element_shape: None }
+        Self {
+            schema,
+            tree,
+            json,
+            faults: Vec::new(),
+            places: Vec::new(),
+            path: Vec::new(),
+            strays,
+            says_text,
+            element_shape: None,
+        }
     }
 
     /// Writes the whole document.
@@ -82,6 +94,7 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
         }
         let shape = self.schema.of_type(element.local).ok_or(refused)?;
         let shape = self.schema.shape(shape);
+        self.mark(at);
         self.json.begin_object().member("resourceType", element.local);
         self.members(at, &shape, None)?;
         self.json.end_object();
@@ -211,6 +224,7 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
                 self.json.key(&member.name);
             }
             self.enter(member, index);
+            self.mark(*child);
             match member.form {
                 Form::Object(shape) => {
                     let shape = self.schema.shape(shape);
@@ -249,6 +263,7 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
             for (_, child, _) in group {
                 if let Some(value) = self.value_of(*child) {
                     self.json.key(&member.name);
+                    self.mark(*child);
                     self.primitive(member.form, value);
                 }
                 if self.has_companion(*child) {
@@ -261,6 +276,7 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
         if group.iter().any(|(_, child, _)| self.value_of(*child).is_some()) {
             self.json.key(&member.name).begin_array();
             for (_, child, _) in group {
+                self.mark(*child);
                 match self.value_of(*child) {
                     Some(value) => self.primitive(member.form, value),
                     None => {
@@ -307,6 +323,7 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
         let value = self.value_of(at);
         self.enter(member, index);
         if is_written {
+            self.mark(at);
             self.json.begin_object();
         }
         self.members(at, &shape, value)?;
@@ -371,6 +388,11 @@ impl<'c, 'd, 'x> Converter<'c, 'd, 'x> {
         let end = div.end as usize;
         cut(end, end, "");
         self.json.string(&out);
+    }
+
+    /// Notes that the value of an element begins here; a comma may still come before it.
+    fn mark(&mut self, at: u32) {
+        self.places.push((self.json.as_bytes().len() as u32, self.tree.elements[at as usize].start));
     }
 
     fn fault(&mut self, start: u32, kind: FaultKind, name: &str) {

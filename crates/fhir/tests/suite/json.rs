@@ -264,7 +264,8 @@ fn what_is_nearly_json_is_read_on_and_each_departure_is_a_fault() {
 
 #[test]
 fn a_member_says_whether_its_name_was_there_before() {
-    let many: String = (0..40).map(|n| format!("\"m{n}\":0,")).collect();
+    let many: Vec<_> = (0..40).map(|n| format!("\"m{n}\":0,")).collect();
+    let many = many.concat();
     for text in ["{\"a\":1,\"b\":2,\"a\":3,\"a\":4}".to_owned(), format!("{{{many}\"m3\":1,\"m3\":2}}")] {
         let resource = Resource::parse_json(text.as_bytes()).unwrap();
         let repeated: Vec<_> = resource.root().members().filter(|(_, value)| value.is_repeated()).collect();

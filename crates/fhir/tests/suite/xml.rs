@@ -123,3 +123,17 @@ fn what_is_no_resource_is_refused_with_its_place() {
         assert!(error.what.contains(what), "{text}: {error}");
     }
 }
+
+#[test]
+fn every_value_is_found_again_in_the_xml_that_was_written() {
+    let Some(definitions) = r4::r4(&[]) else { return };
+    let text = patient("<active value='true'/>\n<name><given value='A'/><given value='B'/></name>");
+    let resource = XmlReader::new(&definitions).read(text.as_bytes()).unwrap();
+    let name = resource.root().get("name").unwrap().items().next().unwrap();
+    let second = name.get("given").unwrap().items().nth(1).unwrap();
+    for (node, begins) in [(resource.root(), "<Patient"), (name, "<name"), (second, "<given value='B'")] {
+        let at = resource.written_offset(node.offset());
+        assert!(text[at..].starts_with(begins), "{begins}: {}", &text[at..]);
+    }
+    assert_eq!(resource.written(), text.as_bytes());
+}

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use epr_fhir::definitions::{ConstraintSeverity, Max};
-use epr_fhir::resource::{FaultKind, SourceFault};
 use epr_fhir::{Node, NodeKind, Resource};
 use epr_fhirpath::{ElementNode, Focus, Host};
 use epr_model::{Severity, shape};
@@ -46,8 +45,6 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) n_base: usize,
     /// The definition that asks for what is being checked.
     pub(super) definition: &'p str,
-    /// Names that their objects have twice, in the order of the document.
-    duplicates: &'r [SourceFault],
     /// The ids of the elements of the resource at hand.
     ids: BTreeSet<&'r str>,
 }
@@ -80,8 +77,6 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
     let before = checker.tally.n_not_checked();
     let root = resource.root();
     let definitions = checker.program.definitions;
-    // The places of other faults are those of the XML, not of what it was turned into.
-    let is_json = resource.faults().iter().all(|fault| fault.kind == FaultKind::DuplicateKey);
     let mut walk = Walk {
         checker,
         steps: Vec::with_capacity(16),
@@ -99,7 +94,6 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         depth: 0,
         n_base: 0,
         definition: "",
-        duplicates: if is_json { resource.faults() } else { &[] },
         ids: BTreeSet::new(),
     };
     walk.source_faults(resource);
@@ -214,9 +208,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let (mut n_members, mut n_unknown) = (0_u64, 0_u64);
         let mut children = Children::default();
         for (name, child) in node.members() {
-            if child.is_repeated() {
-                continue;
-            }
             n_members += 1;
             let Some(entry) = shape.names.get(name) else {
                 if !(of == ObjectOf::Resource && name == "resourceType") {
@@ -227,7 +218,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 }
                 continue;
             };
-            if !self.duplicates.is_empty() && self.is_duplicate(child) {
+            if child.is_repeated() {
+                self.repeated();
                 continue;
             }
             if name == "id" && of != ObjectOf::Resource {
@@ -236,7 +228,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.member(shape, *entry, has_companions.then_some(node), child, base);
         }
         self.checker.tally.add(BaseRule::UnknownElement, n_members.max(1), n_unknown);
-        if n_members == 0 {
+        // An empty element of XML was told when it was read.
+        if n_members == 0 && !node.is_from_xml() {
             self.find(issues::VAL_EMPTY, || "expected an object with members, found an empty one".to_owned());
         }
         for (element, cell) in shape.elements.iter().zip(&self.checker.seen[base..]) {
@@ -260,14 +253,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         children
     }
 
-    /// Whether a value is the second of its name in its object, which is told here.
-    fn is_duplicate(&mut self, value: Node<'r>) -> bool {
-        let Ok(at) = self.duplicates.binary_search_by_key(&value.offset(), |fault| fault.offset) else { return false };
-        let fault = &self.duplicates[at];
-        self.find(issues::VAL_DUPLICATE_KEY, || {
-            format!("expected each name once in an object; line {}, column {}", fault.line, fault.column)
-        });
-        true
+    /// A member of a name that its object had before: the first is judged, this one is not.
+    fn repeated(&mut self) {
+        self.find(issues::VAL_DUPLICATE_KEY, || "expected each name once in an object, found one again".to_owned());
     }
 
     /// The id of an element: one of its kind inside the resource.
