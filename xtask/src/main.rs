@@ -9,12 +9,16 @@
 //! | a synthetic peninsula, as large as wanted | [`fixtures`], [`peninsula`] |
 //! | what a machine needs, and how it gets it | [`setup`] |
 //! | the long forms: kills and faults | [`storm`] |
+//! | faulty copies of sound resources | [`mutants`] |
+//! | the reference validator beside ours | [`oracle`] |
 //! | CSV tables as a SQLite database | [`sqlite`] |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a developer")]
 
 mod bench;
 mod demo;
 mod fixtures;
+mod mutants;
+mod oracle;
 mod peninsula;
 mod setup;
 mod sqlite;
@@ -36,6 +40,8 @@ cargo xtask COMMAND
   fixtures [--seed N] [--patients N] [--out DIR] [--clean]
                              a synthetic peninsula: every system's export, a project file, the answer key
   storm [NAME]               the long forms of tests: kills and faults, as a table
+  oracle [FILE…] [--profile URL] [--package NAME@VERSION] [--seed N] [--quota N] [--record]
+                             the reference validator beside ours; without FILE the built-in set and its mutants
   tidy                       dependency edges, module headers, fixtures
   sqlite FROM FILE           a SQLite database of the CSV files in a folder (TEXT columns, empty cells NULL), or of an .sql file";
 
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["storm", rest @ ..] => storm::run(rest),
+        ["oracle", rest @ ..] => oracle::run(rest),
         ["tidy"] => tidy::run(),
         ["sqlite", from, to] => sqlite::from(Path::new(from), Path::new(to)).map(|()| ExitCode::SUCCESS),
         _ => {
