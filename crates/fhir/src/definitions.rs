@@ -8,27 +8,35 @@
 //! | structures and elements | `structure`, read by `element_reader` |
 //! | value sets and code systems | `terminology`, read by `terminology_reader` |
 //! | whether a code belongs to a value set | `membership` |
-//! | languages, mime types, currencies, countries | `external` |
+//! | what a code is in its own system, and its display | `standing` |
+//! | lists of codes that a user holds: SNOMED CT, dm+d, ICD-10, ODS | `code_list`, expressions over SNOMED CT `ecl` |
+//! | languages, mime types, currencies, countries | `external`, units `ucum` |
 //! | the child of an element by its JSON name | `navigation` |
 //! | snapshots made from differentials | `snapshot` |
 //! | the compiled pack | `pack` |
 
+mod code_list;
+mod ecl;
 mod element_reader;
 mod external;
 mod membership;
 mod navigation;
 mod pack;
 mod snapshot;
+mod standing;
 mod structure;
 mod terminology;
 mod terminology_reader;
+mod ucum;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+pub use code_list::{CodeList, CodeListError, Completeness};
 pub use navigation::ChildElement;
 pub use snapshot::SnapshotFault;
+pub use standing::{Coding, Standing};
 pub use structure::*;
 pub use terminology::*;
 
@@ -126,6 +134,7 @@ pub struct Definitions {
     code_systems_by_url: HashMap<String, Vec<usize>>,
     raw_by_url: HashMap<String, Vec<usize>>,
     resource_types: BTreeSet<String>,
+    code_lists: BTreeMap<String, CodeList>,
     snapshot_faults: Vec<SnapshotFault>,
     /// Structures whose snapshots are still to be made.
     without_snapshot: BTreeSet<usize>,
@@ -327,6 +336,26 @@ impl Definitions {
         }))
     }
 
+    /// Adds codes that a user holds; they answer for their system in the place of what packages have of it.
+    pub fn add_codes(&mut self, list: CodeList) {
+        match self.code_lists.get_mut(list.system()) {
+            Some(known) => known.extend(&list),
+            None => {
+                self.code_lists.insert(list.system().to_owned(), list);
+            }
+        }
+    }
+
+    /// The lists of codes that a user holds, by system.
+    pub fn code_lists(&self) -> impl Iterator<Item = &CodeList> {
+        self.code_lists.values()
+    }
+
+    /// The list that a user holds of a system, where there is one.
+    pub(crate) fn code_list(&self, system: &str) -> Option<&CodeList> {
+        if self.code_lists.is_empty() { None } else { self.code_lists.get(system) }
+    }
+
     /// A ConceptMap, NamingSystem or Questionnaire by canonical URL, as JSON bytes as written.
     pub fn raw(&self, canonical: &str) -> Option<&[u8]> {
         let at = find(&self.raw_by_url, &self.raw, canonical)?;
@@ -336,6 +365,11 @@ impl Definitions {
     /// The text for people of a code, where its system is loaded.
     pub fn display(&self, system: &str, code: &str) -> Option<&str> {
         self.code_system(system)?.concept(code)?.display.as_deref()
+    }
+
+    /// Whether a URL is that of a structure.
+    pub(crate) fn knows_structure(&self, url: &str) -> bool {
+        self.structures_by_url.contains_key(url)
     }
 
     fn structure_at(&self, at: usize) -> &Structure {
@@ -353,6 +387,9 @@ impl Definitions {
                 self.without_snapshot.insert(at);
             }
         }
+        if package.as_ref().is_some_and(|package| package.name.starts_with("hl7.terminology")) {
+            self.give_way(&pack);
+        }
         index(&mut self.value_sets_by_url, &mut self.value_sets, n, &pack.index.value_sets);
         // A supplement has the URL of its own; it never answers for the system that it supplements.
         index(&mut self.code_systems_by_url, &mut self.code_systems, n, &pack.index.code_systems);
@@ -365,6 +402,25 @@ impl Definitions {
             is_fallback: false,
         });
         self.packs.push(pack);
+    }
+
+    /// HL7's terminology package takes the place of the copies that R4 holds of what is maintained there since.
+    fn give_way(&mut self, terminology: &Pack) {
+        let is_core = |place: &Option<(usize, Head)>, packages: &[LoadedPackage]| {
+            let package = place.as_ref().and_then(|(pack, _)| packages[*pack].package.as_ref());
+            package.is_some_and(|package| package.name == "hl7.fhir.r4.core")
+        };
+        let theirs = |head: &&Head| head.url.starts_with("http://terminology.hl7.org/");
+        for head in terminology.index.value_sets.iter().filter(theirs) {
+            if let Some(known) = self.value_sets_by_url.get_mut(&head.url) {
+                known.retain(|at| !is_core(&self.value_sets[*at].place, &self.packages));
+            }
+        }
+        for head in terminology.index.code_systems.iter().filter(theirs) {
+            if let Some(known) = self.code_systems_by_url.get_mut(&head.url) {
+                known.retain(|at| !is_core(&self.code_systems[*at].place, &self.packages));
+            }
+        }
     }
 
     fn index_type(&mut self, head: &StructureHead, at: usize) {

@@ -37,10 +37,11 @@ pub fn check(program: &Program<'_>, resource: &Resource) -> Findings {
 pub struct Checker<'p> {
     pub(crate) program: &'p Program<'p>,
     pub(crate) tally: Tally,
-    pub(crate) terms: Terms<'p>,
+    pub(crate) terms: Terms,
     /// One cell an element of each open object: how often it was seen, and as which of its types.
     pub(crate) seen: Vec<(u32, u16)>,
     /// The profiles that were asked for, by canonical URL.
+    n_bindings: u32,
     profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, &'static str>>,
 }
 
@@ -51,6 +52,7 @@ impl<'p> Checker<'p> {
             tally: Tally::new(program.rules.len(), program.n_values),
             terms: Terms::new(program.bindings.len()),
             seen: Vec::new(),
+            n_bindings: program.bindings.len() as u32,
             profiles: FastMap::default(),
         }
     }
@@ -65,11 +67,21 @@ impl<'p> Checker<'p> {
             None => Err("is in no loaded package"),
             Some(structure) => {
                 let place = self.profiles.len() as u32;
-                ProfileProgram::compile(definitions, structure, place).map(Arc::new).ok_or("has no snapshot")
+                let made = ProfileProgram::compile(definitions, structure, place);
+                made.map(|made| Arc::new(self.numbered(made))).ok_or("has no snapshot")
             }
         };
         self.profiles.insert(url.into(), made.clone());
         made
+    }
+
+    /// Gives the bindings of a profile the numbers by which their answers are kept.
+    fn numbered(&mut self, mut profile: ProfileProgram<'p>) -> ProfileProgram<'p> {
+        for binding in profile.rules.iter_mut().flat_map(|rule| &mut rule.bindings) {
+            binding.id = self.n_bindings;
+            self.n_bindings += 1;
+        }
+        profile
     }
 
     /// Checks one resource that was read.

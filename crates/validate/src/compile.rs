@@ -249,13 +249,18 @@ impl<'d> Compiler<'d> {
         let binding = element.binding.as_ref()?;
         let value_set = binding.value_set.clone()?;
         // Texts and addresses are bound loosely in definitional resources; only what is required is a check there.
-        let lowest =
-            if matches!(type_code, "string" | "uri") { BindingStrength::Required } else { BindingStrength::Extensible };
+        let lowest = match type_code {
+            "string" | "uri" | "url" | "canonical" => BindingStrength::Required,
+            "code" => BindingStrength::Extensible,
+            // Of a preferred one nothing is asked but its texts.
+            _ => BindingStrength::Preferred,
+        };
         if binding.strength < lowest {
             return None;
         }
-        self.bindings.push(BindingProgram { element: element.path.clone(), strength: binding.strength, value_set });
-        Some(self.bindings.len() as u32 - 1)
+        let id = self.bindings.len() as u32;
+        self.bindings.push(BindingProgram { id, ..BindingProgram::of(binding, element.path.clone(), value_set) });
+        Some(id)
     }
 
     /// The type names behind target profiles; empty where any resource may stand.

@@ -147,7 +147,7 @@ fn own(element: &Element) -> Option<Expected> {
 fn required_code(element: &Element) -> Option<Expected> {
     let binding = element.binding.as_ref().filter(|b| b.strength == BindingStrength::Required)?;
     let value_set = binding.value_set.clone()?;
-    Some(Expected::Code(BindingProgram { element: element.id.clone(), strength: binding.strength, value_set }))
+    Some(Expected::Code(BindingProgram::new(element.id.clone(), binding.strength, value_set)))
 }
 
 /// What an element's own fixed value or pattern says at the rest of a path.

@@ -48,6 +48,9 @@ pub const VAL_PROFILE_TYPE: &str = "VAL0048";
 pub const VAL_LIMIT: &str = "VAL0049";
 pub const VAL_INVARIANT: &str = "VAL0050";
 pub const VAL_INVARIANT_WARNING: &str = "VAL0051";
+pub const VAL_DISPLAY: &str = "VAL0052";
+pub const VAL_CODE_SYSTEM: &str = "VAL0053";
+pub const VAL_CODE_NOTE: &str = "VAL0054";
 pub const VAL_REFERENCE_FORMAT: &str = "VAL0060";
 pub const VAL_REFERENCE_TYPE: &str = "VAL0061";
 pub const VAL_CONTAINED: &str = "VAL0062";
@@ -363,6 +366,24 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Warning,
         "a rule that the definition gives as a warning is broken",
         "The issue names the rule by its key, as the FHIR specification does.",
+    ),
+    doc(
+        VAL_DISPLAY,
+        Severity::Error,
+        "a display that is not given for the code",
+        "Who reads the display takes the code for another. Neither the code system nor the value set has this text for it.",
+    ),
+    doc(
+        VAL_CODE_SYSTEM,
+        Severity::Error,
+        "a code of no code system that can be meant",
+        "The system of a coding is relative, a value set, a supplement, or one of HL7's that does not exist; or a plain code is in no system of its value set.",
+    ),
+    doc(
+        VAL_CODE_NOTE,
+        Severity::Warning,
+        "a code that says less than it should",
+        "It has no system beside it, or its system has taken it out of use.",
     ),
     doc(
         VAL_REFERENCE_FORMAT,

@@ -69,7 +69,12 @@ fn issue_type(code: &str) -> &'static str {
         | issues::VAL_REFERENCE_TYPE => "structure",
         issues::VAL_MINIMUM => "required",
         issues::VAL_MODIFIER => "extension",
-        issues::VAL_BINDING | issues::VAL_BINDING_EXTENSIBLE | issues::VAL_UNKNOWN_CODE => "code-invalid",
+        issues::VAL_BINDING
+        | issues::VAL_BINDING_EXTENSIBLE
+        | issues::VAL_UNKNOWN_CODE
+        | issues::VAL_DISPLAY
+        | issues::VAL_CODE_SYSTEM
+        | issues::VAL_CODE_NOTE => "code-invalid",
         issues::VAL_INVARIANT | issues::VAL_INVARIANT_WARNING => "invariant",
         issues::VAL_CONTAINED => "not-found",
         issues::VAL_LENGTH => "too-long",

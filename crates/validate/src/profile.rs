@@ -313,19 +313,10 @@ fn bindings(element: &Element, base: Option<&Element>) -> Vec<BindingProgram> {
     let Some(binding) = &element.binding else { return Vec::new() };
     let known = base.and_then(|base| base.binding.as_ref());
     let same = |known: &Binding| known.strength == binding.strength && known.value_set == binding.value_set;
-    let mut found = Vec::new();
-    let mut add = |strength, value_set: &Option<String>| {
-        if let Some(value_set) = value_set.clone() {
-            found.push(BindingProgram { element: element.id.clone(), strength, value_set });
-        }
-    };
-    if binding.strength >= BindingStrength::Extensible && !known.is_some_and(same) {
-        add(binding.strength, &binding.value_set);
-    }
-    if known.is_none_or(|known| known.max_value_set != binding.max_value_set) {
-        add(BindingStrength::Required, &binding.max_value_set);
-    }
-    found
+    let most = |binding: &Binding| binding.max_value_set.clone();
+    let is_known = known.is_some_and(|known| same(known) && most(known) == most(binding));
+    let value_set = binding.value_set.clone().filter(|_| binding.strength >= BindingStrength::Extensible && !is_known);
+    value_set.into_iter().map(|value_set| BindingProgram::of(binding, element.id.clone(), value_set)).collect()
 }
 
 /// The profiles asked of a value's type. Those of extensions are their definitions, which every extension is checked by.

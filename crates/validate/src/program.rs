@@ -4,7 +4,7 @@
 //! cardinality, types, bindings and invariants as numbers into the program's tables.
 
 use epr_fhir::Resource;
-use epr_fhir::definitions::{BindingStrength, ConstraintSeverity, Definitions, Max, Structure};
+use epr_fhir::definitions::{Binding, BindingStrength, ConstraintSeverity, Definitions, Max, Structure};
 
 use crate::hash::FastMap;
 use crate::invariant::Compiled;
@@ -124,11 +124,31 @@ pub(crate) enum Coded {
     Quantity,
 }
 
-/// A binding that is looked at: required or extensible.
+/// The number of a binding that has none.
+pub(crate) const NO_ID: u32 = u32::MAX;
+
+/// A binding that is looked at.
 pub(crate) struct BindingProgram {
+    /// By which answers are kept; those of the types come first, then those of profiles as a checker meets them.
+    pub(crate) id: u32,
     pub(crate) element: String,
     pub(crate) strength: BindingStrength,
     pub(crate) value_set: String,
+    /// The value set to which codes must belong that are not in the extensible one.
+    pub(crate) most: Option<Box<BindingProgram>>,
+}
+
+impl BindingProgram {
+    /// That of an element, with what it allows at most.
+    pub(crate) fn of(binding: &Binding, element: String, value_set: String) -> Self {
+        let most = binding.max_value_set.clone().filter(|_| binding.strength == BindingStrength::Extensible);
+        let most = most.map(|most| Box::new(Self::new(element.clone(), BindingStrength::Required, most)));
+        Self { most, ..Self::new(element, binding.strength, value_set) }
+    }
+
+    pub(crate) fn new(element: String, strength: BindingStrength, value_set: String) -> Self {
+        Self { id: NO_ID, element, strength, value_set, most: None }
+    }
 }
 
 /// One invariant, once however many elements have it.

@@ -85,7 +85,9 @@ fn value_rules(program: &Program<'_>, value: &ValueProgram<'_>) -> Vec<String> {
         (value.is_reference, "reference"),
     ];
     rules.extend(given.iter().filter(|(is_given, _)| *is_given).map(|(_, name)| (*name).to_owned()));
-    rules.extend(value.binding.map(|id| bound(&program.bindings[id as usize])));
+    let binding = value.binding.map(|id| &program.bindings[id as usize]);
+    // Of a preferred binding nothing is asked.
+    rules.extend(binding.filter(|b| b.strength >= BindingStrength::Extensible).map(bound));
     rules.extend(value.invariants.iter().map(|id| format!("invariant:{}", program.invariants[*id as usize].key)));
     rules
 }

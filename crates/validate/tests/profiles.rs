@@ -240,7 +240,7 @@ fn values_are_held_against_limits_bindings_and_types_of_the_profile() {
             (r#""multipleBirthInteger": 2, "language": "en""#, &[]),
             (r#""multipleBirthInteger": 0"#, &["VAL0049 Patient.multipleBirth.ofType(integer)"]),
             (r#""multipleBirthBoolean": true"#, &["VAL0043 Patient.multipleBirth.ofType(boolean)"]),
-            (r#""gender": "female""#, &["VAL0040 Patient.gender"]),
+            (r#""gender": "female""#, &["VAL0053 Patient.gender", "VAL0040 Patient.gender"]),
             (r#""language": "en-GB""#, &["VAL0023 Patient.language"]),
         ],
     );

@@ -1,49 +1,65 @@
 //! Code systems that are no FHIR resource and need no server: known by their syntax, or by a short list.
 
-use super::{Membership, WhyUnknown};
+use super::{Membership, WhyUnknown, ucum};
 
-/// ISO 4217 alphabetic codes, one a line, retired ones since 2000 included.
+/// ISO 4217 alphabetic codes, one a line, those retired since 2000 included. Source: iso-codes 4.15.0 (2023-04), and the
+/// amendments up to 2025.
 const CURRENCIES: &str = include_str!("iso_4217.txt");
-/// ISO 3166-1, alpha-2 and alpha-3, one a line.
+/// ISO 3166-1, alpha-2, alpha-3 and numeric, one a line. Source: iso-codes 4.15.0 (2023-04).
 const COUNTRIES: &str = include_str!("iso_3166.txt");
+/// ISO 639-1 codes and the seven that it has withdrawn, one a line. Source: iso-codes 4.15.0 (2023-04), the IANA registry.
+const LANGUAGES: &str = include_str!("iso_639_1.txt");
+/// Regions of the IANA registry that ISO 3166-1 does not have (any more).
+const OTHER_REGIONS: &[&str] = &[
+    "AC", "AN", "BU", "CP", "CQ", "CS", "DD", "DG", "EA", "EU", "EZ", "FX", "IC", "NT", "SU", "TA", "TP", "UN", "XK",
+    "YD", "YU", "ZR", "ZZ", "AA",
+];
+/// The top-level media types of the IANA registry.
+const MEDIA_TYPES: &[&str] =
+    &["application", "audio", "example", "font", "haptics", "image", "message", "model", "multipart", "text", "video"];
+
+pub(super) const ISO_3166: &str = "urn:iso:std:iso:3166";
 
 /// Whether a code is one of such a system; `None` where the system is none of these.
 ///
-/// What has the syntax counts as known, since BCP 47 and BCP 13 are composed rather than listed. What has the shape of a listed
-/// code but is not on our list is unknown rather than wrong: lists grow.
+/// BCP 47, BCP 13 and UCUM are composed rather than listed: what has the syntax is known. Currencies and countries are listed.
 pub(super) fn contains(system: &str, code: &str) -> Option<Membership> {
     let by_syntax = |is_sound: bool| if is_sound { Membership::In } else { Membership::NotIn };
-    Some(match system.split('|').next().unwrap_or(system) {
+    let system = if system.starts_with("urn:") || system.starts_with("http://unitsofmeasure.org") {
+        system.split('|').next().unwrap_or(system)
+    } else {
+        return None;
+    };
+    Some(match system {
         "urn:ietf:bcp:47" => by_syntax(is_language_tag(code)),
-        // Some elements let short names such as `xml` stand for a mime type, so what is no mime type is not yet wrong.
-        "urn:ietf:bcp:13" if is_mime_type(code) => Membership::In,
-        "urn:ietf:bcp:13" if code.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !code.is_empty() => {
-            Membership::Unknown(WhyUnknown::SystemNotLoaded)
-        }
-        "urn:ietf:bcp:13" => Membership::NotIn,
-        "urn:iso:std:iso:4217" => by_list(CURRENCIES, code, &[3]),
-        "urn:iso:std:iso:3166" => by_list(COUNTRIES, code, &[2, 3]),
+        // R4 lets FHIR's own formats stand by their short names.
+        "urn:ietf:bcp:13" => by_syntax(is_mime_type(code) || matches!(code, "xml" | "json" | "ttl")),
+        "urn:iso:std:iso:4217" => by_syntax(is_listed(CURRENCIES, code)),
+        ISO_3166 => match code.split_once('-') {
+            None => by_syntax(is_listed(COUNTRIES, code)),
+            // Subdivisions are not on our list; what is in no country is none.
+            Some((country, part)) => {
+                let is_sound = country.len() == 2 && is_listed(COUNTRIES, country) && (1..=3).contains(&part.len());
+                if is_sound { Membership::Unknown(WhyUnknown::SystemIncomplete) } else { Membership::NotIn }
+            }
+        },
+        "http://unitsofmeasure.org" => by_syntax(ucum::is_unit(code)),
         _ => return None,
     })
 }
 
-fn by_list(list: &str, code: &str, lengths: &[usize]) -> Membership {
-    if list.lines().any(|line| line == code) {
-        Membership::In
-    } else if lengths.contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        Membership::Unknown(WhyUnknown::SystemIncomplete)
-    } else if code.bytes().any(|byte| byte == b'-' || byte.is_ascii_digit()) {
-        // ISO 3166-2 subdivisions, and the numeric codes of both standards, are not on our lists.
-        Membership::Unknown(WhyUnknown::SystemIncomplete)
-    } else {
-        Membership::NotIn
-    }
+/// The lists are sorted.
+fn is_listed(list: &str, code: &str) -> bool {
+    !code.is_empty() && list.lines().any(|line| line == code)
 }
 
 /// Whether a text has the form of a language tag (RFC 5646): language, extended languages, script, region, variants, extensions.
 fn is_language_tag(tag: &str) -> bool {
     let mut parts = tag.split('-').peekable();
     let language = parts.next().unwrap_or_default();
+    if language.len() == 2 && !is_listed(LANGUAGES, &language.to_ascii_lowercase()) {
+        return false;
+    }
     let alphabetic = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
     let alphanumeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if matches!(language, "x" | "X" | "i" | "I") {
@@ -64,7 +80,7 @@ fn is_language_tag(tag: &str) -> bool {
     }
     next_is(&mut parts, &|part| part.len() == 4 && alphabetic(part));
     next_is(&mut parts, &|part| {
-        (part.len() == 2 && alphabetic(part)) || (part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit()))
+        (part.len() == 2 && is_region(part)) || (part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit()))
     });
     let is_variant = |part: &str| {
         alphanumeric(part)
@@ -87,6 +103,11 @@ fn is_language_tag(tag: &str) -> bool {
     true
 }
 
+fn is_region(part: &str) -> bool {
+    let part = part.to_ascii_uppercase();
+    is_listed(COUNTRIES, &part) || OTHER_REGIONS.contains(&part.as_str())
+}
+
 /// Whether a text has the form of a media type (RFC 6838): `type/subtype`, perhaps with parameters.
 fn is_mime_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim_end();
@@ -95,7 +116,11 @@ fn is_mime_type(text: &str) -> bool {
             && part.as_bytes()[0].is_ascii_alphanumeric()
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
     };
-    essence.split_once('/').is_some_and(|(kind, sub)| is_name(kind) && is_name(sub))
+    let is_kind = |kind: &str| {
+        let kind = kind.to_ascii_lowercase();
+        MEDIA_TYPES.contains(&kind.as_str()) || kind.starts_with("x-")
+    };
+    essence.split_once('/').is_some_and(|(kind, sub)| is_kind(kind) && is_name(sub))
 }
 
 #[cfg(test)]
@@ -117,7 +142,8 @@ mod tests {
         ] {
             assert!(is_language_tag(tag), "{tag}");
         }
-        for tag in ["", "e", "en_GB", "English language", "en-", "en-GB-", "-en", "12", "en-u", "en-a-b"] {
+        for tag in ["", "e", "xx", "en-QQ", "en_GB", "English language", "en-", "en-GB-", "-en", "12", "en-u", "en-a-b"]
+        {
             assert!(!is_language_tag(tag), "{tag}");
         }
     }
@@ -126,18 +152,24 @@ mod tests {
     fn a_mime_type_is_known_by_its_syntax() {
         assert!(is_mime_type("application/fhir+json; charset=utf-8"));
         assert!(is_mime_type("text/plain"));
+        assert!(is_mime_type("x-private/thing"));
         assert!(!is_mime_type("pdf"));
+        assert!(!is_mime_type("document/pdf"));
         assert!(!is_mime_type("a/b/c"));
         assert!(!is_mime_type("/plain"));
     }
 
     #[test]
-    fn a_currency_not_on_the_list_is_wrong_only_by_its_shape() {
+    fn currencies_and_countries_are_known_by_list() {
         assert_eq!(contains("urn:iso:std:iso:4217", "GBP"), Some(Membership::In));
-        assert_eq!(contains("urn:iso:std:iso:4217", "QQQ"), Some(Membership::Unknown(WhyUnknown::SystemIncomplete)));
-        assert_eq!(contains("urn:iso:std:iso:4217", "pounds"), Some(Membership::NotIn));
-        assert_eq!(contains("urn:iso:std:iso:3166", "GB"), Some(Membership::In));
-        assert_eq!(contains("urn:iso:std:iso:3166", "GB-ENG"), Some(Membership::Unknown(WhyUnknown::SystemIncomplete)));
+        assert_eq!(contains("urn:iso:std:iso:4217", "QQQ"), Some(Membership::NotIn));
+        for code in ["GB", "GBR", "826"] {
+            assert_eq!(contains(ISO_3166, code), Some(Membership::In), "{code}");
+        }
+        for code in ["UK", "gb", "", "ZZ-ENG"] {
+            assert_eq!(contains(ISO_3166, code), Some(Membership::NotIn), "{code}");
+        }
+        assert_eq!(contains(ISO_3166, "GB-ENG"), Some(Membership::Unknown(WhyUnknown::SystemIncomplete)));
         assert_eq!(contains("http://snomed.info/sct", "1"), None);
     }
 }

@@ -3,7 +3,8 @@
 //! Nothing is expanded: the composition is asked for the one code, with three-valued logic, so that a value set of which a
 //! part is unknown still gives an answer where that part does not matter.
 
-use super::{CodeSystem, ConceptSet, Content, Definitions, Filter, Membership, ValueSet, WhyUnknown, external};
+use super::code_list::{CodeList, Completeness};
+use super::{CodeSystem, ConceptSet, Content, Definitions, Filter, Membership, ValueSet, WhyUnknown, ecl, external};
 
 /// The value sets that are being asked, innermost first: one that is asked again imports itself.
 struct Trail<'t> {
@@ -25,6 +26,13 @@ impl Definitions {
 
     /// Whether a code is one of a code system's.
     pub fn has_code(&self, system: &str, code: &str) -> Membership {
+        if let Some(list) = self.code_list(system) {
+            return match (list.place(code), list.completeness()) {
+                (Some(_), _) => Membership::In,
+                (None, Completeness::Whole) => Membership::NotIn,
+                (None, Completeness::Part) => Membership::Unknown(WhyUnknown::SystemIncomplete),
+            };
+        }
         if let Some(known) = external::contains(system, code) {
             return known;
         }
@@ -45,12 +53,22 @@ impl Definitions {
         let Some(value_set) = self.value_set(asked.canonical) else {
             return Membership::Unknown(WhyUnknown::ValueSetNotLoaded);
         };
+        if value_set.is_active_only
+            && let Some(found) = system.and_then(|system| self.code_system(system)?.concept(code))
+            && found.is_inactive()
+        {
+            return Membership::NotIn;
+        }
         let included = any(value_set.include.iter().map(|set| self.in_set(set, asked, system, code)));
         let composed = match included {
             Membership::NotIn => Membership::NotIn,
             _ => all([included, not(any(value_set.exclude.iter().map(|set| self.in_set(set, asked, system, code))))]),
         };
         if value_set.include.is_empty() || matches!(composed, Membership::Unknown(_)) {
+            if system.is_some_and(|system| self.code_list(system).is_some()) {
+                // What the user holds is newer than an expansion that was shipped.
+                return composed;
+            }
             return in_expansion(value_set, system, code).unwrap_or(match composed {
                 Membership::Unknown(why) => Membership::Unknown(why),
                 // Neither composition nor expansion: nothing is known of it.
@@ -73,8 +91,11 @@ impl Definitions {
         if system.is_some_and(|system| system != own) {
             return Membership::NotIn;
         }
+        let listed = self.code_list(own);
         let selected = if !set.codes.is_empty() {
             self.is_listed(set, own, code)
+        } else if let Some(list) = listed.filter(|_| !set.filters.is_empty()) {
+            in_list(list, &set.filters, code)
         } else if set.filters.is_empty() {
             self.has_code(&versioned(own, set.version.as_deref(), self), code)
         } else {
@@ -145,9 +166,13 @@ fn passes(system: &CodeSystem, at: u32, filter: &Filter) -> Membership {
         "=" if is_about_the_code => is_itself,
         "in" if is_about_the_code => filter.value.split(',').any(|value| value.trim() == concept.code),
         "not-in" if is_about_the_code => filter.value.split(',').all(|value| value.trim() != concept.code),
+        "child-of" if is_about_the_code => {
+            concept.parents.iter().any(|parent| system.concepts[*parent as usize].code == filter.value)
+        }
         "=" if matches!(filter.property.as_str(), "parent" | "subsumedBy") => {
             concept.parents.iter().any(|parent| system.concepts[*parent as usize].code == filter.value)
         }
+        "regex" => return matches_whole(system, at, filter),
         "=" => has(&filter.value),
         "in" => filter.value.split(',').any(|value| has(value.trim())),
         "not-in" => !filter.value.split(',').any(|value| has(value.trim())),
@@ -164,25 +189,58 @@ fn passes(system: &CodeSystem, at: u32, filter: &Filter) -> Membership {
     if holds { Membership::In } else { Membership::NotIn }
 }
 
+/// Filters on a list that a user holds.
+fn in_list(list: &CodeList, filters: &[Filter], code: &str) -> Membership {
+    let Some(at) = list.place(code) else {
+        return match list.completeness() {
+            Completeness::Whole => Membership::NotIn,
+            Completeness::Part => Membership::Unknown(WhyUnknown::SystemIncomplete),
+        };
+    };
+    all(filters.iter().map(|filter| {
+        let expression = match (filter.property.as_str(), filter.op.as_str()) {
+            ("concept", "is-a") => format!("<< {}", filter.value),
+            ("concept", "descendent-of") => format!("< {}", filter.value),
+            ("concept", "child-of") => format!("<! {}", filter.value),
+            ("concept", "in") => format!("^ {}", filter.value),
+            ("constraint" | "expression" | "concept" | "code", "=") => filter.value.clone(),
+            _ => return Membership::Unknown(WhyUnknown::FilterNotSupported),
+        };
+        ecl::holds(list, at, &expression)
+    }))
+}
+
+/// A regular expression over the code or a property, matched from end to end.
+fn matches_whole(system: &CodeSystem, at: u32, filter: &Filter) -> Membership {
+    let concept = &system.concepts[at as usize];
+    let built = regex::RegexBuilder::new(&format!("^(?:{})$", filter.value)).size_limit(1 << 20).build();
+    let Ok(expression) = built else { return Membership::Unknown(WhyUnknown::FilterNotSupported) };
+    let holds = if matches!(filter.property.as_str(), "concept" | "code") {
+        expression.is_match(&concept.code)
+    } else {
+        concept.properties.iter().any(|(name, value)| *name == filter.property && expression.is_match(value))
+    };
+    if holds { Membership::In } else { Membership::NotIn }
+}
+
 /// Whether a concept has another among its ancestors; each is looked at once, so that a circle of parents ends.
 fn is_below(system: &CodeSystem, lower: u32, upper: u32) -> bool {
-    let mut seen = vec![lower];
-    let mut next = 0;
-    while let Some(at) = seen.get(next).copied() {
-        next += 1;
+    let mut seen = std::collections::HashSet::from([lower]);
+    let mut open = vec![lower];
+    while let Some(at) = open.pop() {
         for parent in &system.concepts[at as usize].parents {
             if *parent == upper {
                 return true;
             }
-            if !seen.contains(parent) {
-                seen.push(*parent);
+            if seen.insert(*parent) {
+                open.push(*parent);
             }
         }
     }
     false
 }
 
-fn any(parts: impl IntoIterator<Item = Membership>) -> Membership {
+pub(super) fn any(parts: impl IntoIterator<Item = Membership>) -> Membership {
     let mut sum = Membership::NotIn;
     for part in parts {
         match part {
@@ -194,7 +252,7 @@ fn any(parts: impl IntoIterator<Item = Membership>) -> Membership {
     sum
 }
 
-fn all(parts: impl IntoIterator<Item = Membership>) -> Membership {
+pub(super) fn all(parts: impl IntoIterator<Item = Membership>) -> Membership {
     not(any(parts.into_iter().map(not)))
 }
 

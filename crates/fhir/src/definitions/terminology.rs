@@ -19,6 +19,8 @@ pub struct ValueSet {
     pub exclude: Vec<ConceptSet>,
     /// The expansion in the resource, where there is a usable one.
     pub expansion: Option<Expansion>,
+    /// Whether codes that are not in use any more are left out (`compose.inactive` is false).
+    pub is_active_only: bool,
 }
 
 /// One `compose.include` or `compose.exclude`: codes of a system, or of other value sets, or of both at once.
@@ -30,8 +32,8 @@ pub struct ConceptSet {
     pub version: Option<String>,
     /// The codes listed; with no list and no filter it is the whole system.
     pub codes: BTreeSet<String>,
-    /// The texts given with listed codes, which take the place of the system's own.
-    pub displays: BTreeMap<String, String>,
+    /// The texts given with listed codes, which may stand beside the system's own.
+    pub displays: BTreeMap<String, Vec<String>>,
     /// Rules that a code must meet, all of them.
     pub filters: Vec<Filter>,
     /// Value sets to which a code must belong, all of them.
@@ -56,6 +58,8 @@ pub struct Expansion {
     pub is_complete: bool,
     /// Codes by system.
     pub codes: BTreeMap<String, BTreeSet<String>>,
+    /// The texts by code, of codes that have one.
+    pub displays: BTreeMap<String, String>,
 }
 
 /// One CodeSystem.
@@ -71,6 +75,10 @@ pub struct CodeSystem {
     pub content: Content,
     /// Whether `A` and `a` differ.
     pub case_sensitive: bool,
+    /// The language of the displays.
+    pub language: Option<String>,
+    /// The system that it adds to, where it is a supplement.
+    pub supplements: Option<String>,
     /// The value set that stands for the whole system.
     pub value_set: Option<String>,
     /// The concepts, each after its parent where nested.
@@ -78,6 +86,9 @@ pub struct CodeSystem {
     /// Index of each code in `concepts`; made when the resource is read or unpacked.
     #[serde(skip)]
     pub(super) index: HashMap<String, u32>,
+    /// The same by lower-case code, where case does not count.
+    #[serde(skip)]
+    pub(super) index_lower: HashMap<String, u32>,
 }
 
 /// How much of a code system a resource holds.
@@ -103,11 +114,32 @@ pub struct Concept {
     /// Its text for people.
     pub display: Option<String>,
     /// Other texts given for it, any language.
-    pub designations: Vec<String>,
+    pub designations: Vec<Designation>,
     /// Indexes of its parents in `concepts`.
     pub parents: Vec<u32>,
     /// Its properties: name, and value as text.
     pub properties: Vec<(String, String)>,
+}
+
+/// Another text for a concept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Designation {
+    /// Its language, where given.
+    pub language: Option<String>,
+    /// The text.
+    pub value: String,
+}
+
+impl Concept {
+    /// The first value of a property.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is not in use any more.
+    pub fn is_inactive(&self) -> bool {
+        self.property("inactive") == Some("true") || matches!(self.property("status"), Some("retired" | "inactive"))
+    }
 }
 
 impl CodeSystem {
@@ -120,9 +152,6 @@ impl CodeSystem {
         if let Some(at) = self.index.get(code) {
             return Some(*at);
         }
-        if self.case_sensitive {
-            return None;
-        }
-        self.concepts.iter().position(|concept| concept.code.eq_ignore_ascii_case(code)).map(|at| at as u32)
+        if self.case_sensitive { None } else { self.index_lower.get(&code.to_lowercase()).copied() }
     }
 }

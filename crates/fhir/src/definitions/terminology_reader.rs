@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::terminology::{CodeSystem, Concept, ConceptSet, Content, Expansion, Filter, ValueSet};
+use super::terminology::{CodeSystem, Concept, ConceptSet, Content, Designation, Expansion, Filter, ValueSet};
 use crate::resource::Node;
 
 const TOO_COSTLY: &str = "http://hl7.org/fhir/StructureDefinition/valueset-toocostly";
@@ -22,6 +22,8 @@ impl ValueSet {
             include: sets("include"),
             exclude: sets("exclude"),
             expansion: resource.get("expansion").map(Expansion::read),
+            is_active_only: resource.get("compose").and_then(|c| c.get("inactive")).and_then(Node::as_bool)
+                == Some(false),
         })
     }
 }
@@ -33,13 +35,19 @@ impl ConceptSet {
             system: node.text("system").map(str::to_owned),
             version: node.text("version").map(str::to_owned),
             codes: items("concept").filter_map(|concept| concept.text("code")).map(str::to_owned).collect(),
-            displays: items("concept")
-                .filter_map(|concept| Some((concept.text("code")?.to_owned(), concept.text("display")?.to_owned())))
-                .collect(),
+            displays: items("concept").filter_map(|concept| texts(concept)).collect(),
             filters: items("filter").map(Filter::read).collect(),
             value_sets: items("valueSet").filter_map(Node::as_str).map(str::to_owned).collect(),
         }
     }
+}
+
+/// The code of a listed concept with all its texts; `None` where it has none.
+fn texts(concept: Node<'_>) -> Option<(String, Vec<String>)> {
+    let designations = concept.get("designation").into_iter().flat_map(Node::items);
+    let texts = concept.text("display").into_iter().chain(designations.filter_map(|d| d.text("value")));
+    let texts: Vec<String> = texts.map(str::to_owned).collect();
+    if texts.is_empty() { None } else { Some((concept.text("code")?.to_owned(), texts)) }
 }
 
 impl Filter {
@@ -62,6 +70,9 @@ impl Expansion {
         while let Some(entry) = open.pop() {
             n_codes += 1;
             open.extend(entry.get("contains").into_iter().flat_map(Node::items));
+            if let (Some(code), Some(display)) = (entry.text("code"), entry.text("display")) {
+                expansion.displays.insert(code.to_owned(), display.to_owned());
+            }
             let is_abstract = entry.get("abstract").and_then(Node::as_bool) == Some(true);
             if let (Some(system), Some(code), false) = (entry.text("system"), entry.text("code"), is_abstract) {
                 expansion.codes.entry(system.to_owned()).or_default().insert(code.to_owned());
@@ -90,11 +101,14 @@ impl CodeSystem {
                 Some("supplement") => Content::Supplement,
                 _ => Content::NotPresent,
             },
-            // Only an explicit `false` lets case differ; most systems say nothing and mean codes exactly.
-            case_sensitive: resource.get("caseSensitive").and_then(Node::as_bool) != Some(false),
+            // A system that says nothing is read as the reference validator reads it: case does not count.
+            case_sensitive: resource.get("caseSensitive").and_then(Node::as_bool) == Some(true),
+            language: resource.text("language").map(str::to_owned),
+            supplements: resource.text("supplements").map(str::to_owned),
             value_set: resource.text("valueSet").map(str::to_owned),
             concepts: Vec::new(),
             index: HashMap::new(),
+            index_lower: HashMap::new(),
         };
         let mut related = Vec::new();
         let top = resource.get("concept").into_iter().flat_map(Node::items);
@@ -130,6 +144,10 @@ impl CodeSystem {
         // The first of two equal codes wins, so the list is walked from its end.
         self.index =
             self.concepts.iter().enumerate().rev().map(|(at, concept)| (concept.code.clone(), at as u32)).collect();
+        if !self.case_sensitive {
+            let lower = |(at, concept): (usize, &Concept)| (concept.code.to_lowercase(), at as u32);
+            self.index_lower = self.concepts.iter().enumerate().rev().map(lower).collect();
+        }
     }
 }
 
@@ -148,8 +166,11 @@ impl Concept {
             ..Self::default()
         };
         let items = |member: &str| node.get(member).into_iter().flat_map(Node::items);
-        concept.designations =
-            items("designation").filter_map(|designation| designation.text("value")).map(str::to_owned).collect();
+        let designation = |node: Node<'_>| {
+            let language = node.text("language").map(str::to_owned);
+            Some(Designation { language, value: node.text("value")?.to_owned() })
+        };
+        concept.designations = items("designation").filter_map(designation).collect();
         for property in items("property") {
             let Some(code) = property.text("code") else { continue };
             let Some((_, value)) = property.members().find(|(member, _)| member.starts_with("value")) else { continue };

@@ -76,6 +76,6 @@ fn a_display_is_that_of_the_system() {
     assert_eq!(definitions.display("http://example.org/animals|1.0", "cat"), Some("Cat"));
     assert_eq!(definitions.display("http://example.org/animals", "lion"), None);
     let cat = definitions.code_system("http://example.org/animals").unwrap().concept("cat").unwrap();
-    assert_eq!(cat.designations, ["Katze"]);
+    assert_eq!(cat.designations[0].value, "Katze");
     assert_eq!(definitions.has_code("http://example.org/animals", "unicorn"), Membership::NotIn);
 }

@@ -1,25 +1,32 @@
 //! Codes against value sets and code systems; the answers are kept, since a run asks few questions many times.
+//!
+//! What a code is in its own system (`standing`) is one question, asked of every coding; whether it is in the value set of
+//! a binding is another. How many errors one fault makes is the reference validator's: a code that its system does not have
+//! fails a required binding as well. Where a concept has a code of a system that is held elsewhere (SNOMED CT without a
+//! list), the reference says nothing of the whole concept; what can be said is a warning here.
 
 use epr_fhir::Node;
-use epr_fhir::definitions::{
-    BindingStrength, CodeSystem, Content, Definitions, Max, Membership, Structure, WhyUnknown,
-};
+use epr_fhir::definitions::{BindingStrength, Coding, Definitions, Max, Membership, Standing, Structure, WhyUnknown};
 use epr_model::Severity;
 
 use super::extension::Stands;
 use super::walk::Walk;
+use crate::finding::Step;
 use crate::hash::FastMap;
 use crate::issues;
-use crate::program::{BindingProgram, Coded, ValueProgram};
+use crate::program::{BindingProgram, Coded, NO_ID, Program, ValueProgram};
 use crate::tally::{BaseRule, NotCheckedKey, Tally};
 
 /// Answers that one thread has had already.
-pub(crate) struct Terms<'p> {
+pub(crate) struct Terms {
     /// For each binding, by `system NUL code`.
     answers: Vec<FastMap<Box<str>, Answer>>,
-    /// For the bindings of profiles, by `element NUL value set NUL system NUL code`.
-    profile_answers: FastMap<Box<str>, Answer>,
-    systems: FastMap<Box<str>, Option<&'p CodeSystem>>,
+    /// For bindings that have no number, by `element NUL value set NUL system NUL code`.
+    other_answers: FastMap<Box<str>, Answer>,
+    /// What codes are in their systems, by `system NUL version NUL code NUL display`.
+    standings: FastMap<Box<str>, Standing>,
+    /// What is said of the system of a coding that no value set is asked about.
+    free_systems: FastMap<Box<str>, Option<&'static str>>,
     extensions: FastMap<Box<str>, Option<ExtensionProgram>>,
     unknown_extensions: FastMap<Box<str>, u32>,
     /// Whether an extension may stand at a place, by `url NUL place`.
@@ -42,12 +49,13 @@ pub(crate) struct ExtensionProgram {
     pub(crate) needs_value: bool,
 }
 
-impl<'p> Terms<'p> {
+impl Terms {
     pub(crate) fn new(n_bindings: usize) -> Self {
         Self {
             answers: (0..n_bindings).map(|_| FastMap::default()).collect(),
-            profile_answers: FastMap::default(),
-            systems: FastMap::default(),
+            other_answers: FastMap::default(),
+            standings: FastMap::default(),
+            free_systems: FastMap::default(),
             extensions: FastMap::default(),
             unknown_extensions: FastMap::default(),
             places: FastMap::default(),
@@ -96,16 +104,6 @@ impl<'p> Terms<'p> {
         self.unknown_extensions.insert(url.into(), slot);
         slot
     }
-
-    /// A code system that is loaded whole.
-    fn system(&mut self, definitions: &'p Definitions, url: &str) -> Option<&'p CodeSystem> {
-        if let Some(known) = self.systems.get(url) {
-            return *known;
-        }
-        let system = definitions.code_system(url).filter(|s| s.content == Content::Complete);
-        self.systems.insert(url.into(), system);
-        system
-    }
 }
 
 fn extension_program(structure: &Structure) -> Option<ExtensionProgram> {
@@ -122,7 +120,7 @@ fn extension_program(structure: &Structure) -> Option<ExtensionProgram> {
 /// How a value of a type holds codes.
 pub(crate) fn coded_as(type_code: &str) -> Coded {
     match type_code {
-        "code" | "string" | "uri" => Coded::Code,
+        "code" | "string" | "uri" | "url" | "canonical" => Coded::Code,
         "Coding" => Coded::Coding,
         "CodeableConcept" => Coded::CodeableConcept,
         "Quantity" => Coded::Quantity,
@@ -130,147 +128,414 @@ pub(crate) fn coded_as(type_code: &str) -> Coded {
     }
 }
 
+/// What is known of one coding of a value.
+#[derive(Clone, Copy)]
+struct Judged {
+    standing: Standing,
+    answer: Option<Answer>,
+    /// Its own system says that it is wrong, or does not know it at all.
+    has_fault: bool,
+}
+
+/// A coding as it stands, with texts left out that are not there.
+#[derive(Clone, Copy)]
+struct Found<'r> {
+    system: Option<&'r str>,
+    version: Option<&'r str>,
+    code: Option<&'r str>,
+    display: Option<&'r str>,
+}
+
+impl<'r> Found<'r> {
+    fn coding(node: Node<'r>) -> Self {
+        let mut found = Self { system: None, version: None, code: None, display: None };
+        for (name, value) in node.members() {
+            let place = match name {
+                "system" => &mut found.system,
+                "version" => &mut found.version,
+                "code" => &mut found.code,
+                "display" => &mut found.display,
+                _ => continue,
+            };
+            *place = value.as_str().filter(|text| !text.is_empty());
+        }
+        found
+    }
+
+    fn quantity(node: Node<'r>) -> Self {
+        Self { system: node.text("system"), version: None, code: node.text("code"), display: None }
+    }
+}
+
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// The codes of a value: each against its code system, all of them against the element's binding.
     pub(super) fn codes(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) {
+        let program: &'p Program<'p> = self.checker.program;
+        let binding = value.binding.map(|id| &program.bindings[id as usize]);
         match value.coded {
             Coded::No => {}
             Coded::Code => {
-                if let (Some(binding), Some(code)) = (value.binding, node.as_str()) {
-                    let answer = self.answer(binding, None, code);
-                    self.judge(binding, answer, || "a code outside it");
+                if let (Some(binding), Some(code)) = (binding, node.as_str()) {
+                    self.plain_code(binding, code);
                 }
             }
-            Coded::Coding => {
-                self.coding(node);
-                if let (Some(binding), Some(code)) = (value.binding, node.text("code")) {
-                    let answer = self.answer(binding, Some(node.text("system").unwrap_or_default()), code);
-                    self.judge(binding, answer, || "a code outside it");
-                }
-            }
-            Coded::CodeableConcept => self.concept(value, node),
-            Coded::Quantity => {
-                if let (Some(binding), Some(code)) = (value.binding, node.text("code")) {
-                    let answer = self.answer(binding, Some(node.text("system").unwrap_or_default()), code);
-                    self.judge(binding, answer, || "a unit outside it");
-                }
-            }
+            Coded::Coding if value.path == "CodeableConcept.coding" => {}
+            Coded::Coding => self.coding_alone(binding, Found::coding(node)),
+            Coded::Quantity => self.coding_alone(binding, Found::quantity(node)),
+            Coded::CodeableConcept => self.concept(binding, node, true),
         }
     }
 
     /// A bound code that is not given at all.
     pub(super) fn code_is_absent(&mut self, value: &'p ValueProgram<'p>) {
-        let Some(binding) = value.binding.filter(|_| value.coded == Coded::Code) else { return };
-        if self.checker.program.bindings[binding as usize].strength == BindingStrength::Required {
-            self.judge(binding, Answer::NotIn, || "no code");
+        let Some(id) = value.binding.filter(|_| value.coded == Coded::Code) else { return };
+        let program: &'p Program<'p> = self.checker.program;
+        let binding = &program.bindings[id as usize];
+        if binding.strength == BindingStrength::Required {
+            self.judge(binding, Answer::NotIn, Severity::Error, "no code");
         }
     }
 
     /// A value against a binding that a profile adds.
     pub(super) fn bound(&mut self, binding: &BindingProgram, coded: Coded, node: Node<'r>) {
-        let found = match coded {
-            Coded::No => return,
-            Coded::CodeableConcept => "codes outside it only",
-            Coded::Quantity => "a unit outside it",
-            Coded::Code | Coded::Coding => "a code outside it",
-        };
-        match self.best_answer(binding, coded, node) {
-            Some(answer) => self.judge_bound(binding, answer, || found),
-            // A text alone is no code; where a Coding or a Quantity has none, nothing is said of it.
-            None if coded == Coded::CodeableConcept => self.judge_bound(binding, Answer::NotIn, || "no code"),
-            None => {}
+        match coded {
+            Coded::No => {}
+            Coded::Code => {
+                if let Some(code) = node.as_str() {
+                    self.plain_code(binding, code);
+                }
+            }
+            Coded::Coding => self.coding_bound(binding, Found::coding(node)),
+            Coded::Quantity => self.coding_bound(binding, Found::quantity(node)),
+            Coded::CodeableConcept => self.concept(Some(binding), node, false),
         }
     }
 
     /// A code that a profile's required binding asks for and that is not given.
     pub(super) fn no_code_given(&mut self, binding: &BindingProgram) {
-        self.judge_bound(binding, Answer::NotIn, || "no code");
+        self.judge(binding, Answer::NotIn, Severity::Error, "no code");
     }
 
     /// Whether a value holds a code of a value set; an error says why that is not known.
     pub(super) fn has_code_of(&mut self, binding: &BindingProgram, node: Node<'r>) -> Result<bool, String> {
-        let coded = if node.as_str().is_some() {
-            Coded::Code
-        } else if node.get("coding").is_some() {
-            Coded::CodeableConcept
+        let answer = if let Some(code) = node.as_str() {
+            Some(self.answer(binding, None, code))
+        } else if let Some(codings) = node.get("coding") {
+            let mut best = None;
+            for found in codings.items().map(Found::coding) {
+                let Some(code) = found.code else { continue };
+                best = Some(better(best, self.answer(binding, Some(found.system.unwrap_or_default()), code)));
+            }
+            best
         } else {
-            Coded::Coding
+            let found = Found::coding(node);
+            found.code.map(|code| self.answer(binding, Some(found.system.unwrap_or_default()), code))
         };
-        match self.best_answer(binding, coded, node) {
+        match answer {
             Some(Answer::In) => Ok(true),
             Some(Answer::NotIn) | None => Ok(false),
             Some(Answer::NotChecked(_)) => Err(format!("codes of {} are not known", binding.value_set)),
         }
     }
 
-    /// The best answer for the codes of a value; `None` where it has none.
-    fn best_answer(&mut self, binding: &BindingProgram, coded: Coded, node: Node<'r>) -> Option<Answer> {
-        let coded_pair = |node: Node<'r>| Some((Some(node.text("system").unwrap_or_default()), node.text("code")?));
-        match coded {
-            Coded::No => None,
-            Coded::Code => Some(self.profile_answer(binding, None, node.as_str()?)),
-            Coded::Coding | Coded::Quantity => {
-                let (system, code) = coded_pair(node)?;
-                Some(self.profile_answer(binding, system, code))
+    /// A code without a system: that of the value set is meant.
+    fn plain_code(&mut self, binding: &BindingProgram, code: &str) {
+        if binding.strength < BindingStrength::Extensible {
+            return;
+        }
+        let answer = self.answer(binding, None, code);
+        if answer.is_not_in() && binding.strength == BindingStrength::Required {
+            // Before it is outside the value set it belongs to no system of it: two statements, as the reference has them.
+            self.say_once(issues::VAL_CODE_SYSTEM, Severity::Error, || {
+                format!("expected a code of a code system that value set {} names, found another", binding.value_set)
+            });
+        }
+        self.judge(binding, answer, Severity::Error, "a code outside it");
+    }
+
+    /// A Coding or a Quantity that is in no CodeableConcept.
+    fn coding_alone(&mut self, binding: Option<&BindingProgram>, found: Found<'r>) {
+        let (Some(system), Some(_)) = (found.system, found.code) else {
+            if found.code.is_some() {
+                self.push(issues::VAL_CODE_NOTE, Severity::Warning, NO_SYSTEM.to_owned());
             }
-            Coded::CodeableConcept => {
-                let mut best = None;
-                for coding in node.get("coding").into_iter().flat_map(Node::items) {
-                    let Some((system, code)) = coded_pair(coding) else { continue };
-                    best = Some(better(best, self.profile_answer(binding, system, code)));
+            return;
+        };
+        if let Some(binding) = binding {
+            self.coding_told(found, Some(binding), Severity::Error);
+            self.coding_bound(binding, found);
+        } else if self.free_system(system) {
+            self.coding_told(found, None, Severity::Error);
+        }
+    }
+
+    /// A Coding or a Quantity against a binding; what its own system says of it was told already.
+    fn coding_bound(&mut self, binding: &BindingProgram, found: Found<'r>) {
+        let (Some(system), Some(code)) = (found.system, found.code) else { return };
+        if binding.strength < BindingStrength::Extensible {
+            return;
+        }
+        let judged = self.judged(binding, found);
+        match judged.standing {
+            Standing::HeldElsewhere => return self.held_elsewhere(binding, system, code),
+            Standing::NoContent | Standing::NotInPart => return self.system_unknown(binding, system),
+            Standing::NoVersion => {
+                self.hl7_system(binding, system);
+                return self.system_unknown(binding, system);
+            }
+            Standing::NoSystem => self.hl7_system(binding, system),
+            _ => {}
+        }
+        let answer = match judged.answer {
+            Some(Answer::In) | None if judged.has_fault => Answer::NotIn,
+            Some(answer) => answer,
+            None => return,
+        };
+        self.judge(binding, answer, Severity::Error, "a code outside it");
+        if answer.is_not_in() {
+            self.at_most(binding, |walk, most| walk.coding_bound(most, found));
+        }
+    }
+
+    /// The codings of a CodeableConcept, each in its own system and together against a binding.
+    fn concept(&mut self, binding: Option<&BindingProgram>, node: Node<'r>, tells: bool) {
+        let codings = node.get("coding").map_or_else(Vec::new, |c| c.items().map(Found::coding).collect());
+        if codings.is_empty() {
+            if let Some(binding) = binding.filter(|b| b.strength >= BindingStrength::Extensible) {
+                self.judge(binding, Answer::NotIn, Severity::Error, "no code");
+                self.at_most(binding, |walk, most| walk.concept(Some(most), node, false));
+            }
+            return;
+        }
+        let held_elsewhere = |found: &Found<'_>| {
+            found.system.is_some_and(|system| self.checker.program.definitions.is_held_elsewhere(system))
+        };
+        let severity = if codings.iter().any(held_elsewhere) { Severity::Warning } else { Severity::Error };
+        if tells {
+            for (at, found) in codings.iter().enumerate() {
+                self.steps.push(Step { name: "coding", index: Some(at as u32), of_type: None });
+                match (found.system, found.code) {
+                    (Some(_), Some(_)) => self.coding_told(*found, binding, severity),
+                    (None, Some(_)) => self.push(issues::VAL_CODE_NOTE, Severity::Warning, NO_SYSTEM.to_owned()),
+                    _ => {}
                 }
-                best
+                self.steps.pop();
             }
         }
-    }
-
-    fn profile_answer(&mut self, binding: &BindingProgram, system: Option<&str>, code: &str) -> Answer {
-        let key = [&binding.element, &binding.value_set, system.unwrap_or("\u{1}"), code].join("\0");
-        if let Some(known) = self.checker.terms.profile_answers.get(key.as_str()) {
-            return *known;
-        }
-        let answer = self.ask(binding, system, code);
-        self.checker.terms.profile_answers.insert(key.into(), answer);
-        answer
-    }
-
-    fn concept(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) {
-        let codings = node.get("coding").into_iter().flat_map(Node::items);
-        let Some(binding) = value.binding else { return };
-        let mut best = None;
-        for coding in codings {
-            let Some(code) = coding.text("code") else { continue };
-            let answer = self.answer(binding, Some(coding.text("system").unwrap_or_default()), code);
+        let Some(binding) = binding.filter(|b| b.strength >= BindingStrength::Extensible) else { return };
+        let (mut best, mut has_fault, mut is_unknown) = (None, false, false);
+        let (mut unresolved, mut is_part) = (Vec::new(), false);
+        for (at, found) in codings.iter().enumerate() {
+            let Some(code) = found.code else { continue };
+            let Some(system) = found.system else {
+                best = Some(better(best, Answer::NotIn));
+                continue;
+            };
+            let judged = self.judged(binding, *found);
+            has_fault |= judged.has_fault;
+            is_part |= judged.standing == Standing::NotInPart;
+            let answer = match judged.standing {
+                // Whether another version has the code says nothing of this one.
+                Standing::NoVersion => {
+                    Answer::NotChecked(self.slot(binding, WhyUnknown::SystemNotLoaded, Some(system)))
+                }
+                _ => judged.answer.unwrap_or(Answer::NotIn),
+            };
+            let is_absent = matches!(judged.standing, Standing::NoSystem | Standing::NoVersion | Standing::NoContent);
+            is_unknown |=
+                judged.standing == Standing::NoVersion || is_absent && matches!(answer, Answer::NotChecked(_));
+            if is_absent {
+                unresolved.push((at, system));
+            }
+            if severity == Severity::Warning && judged.standing == Standing::HeldElsewhere {
+                // A code that nobody here knows is never the reason of a failure.
+                let known = if answer.is_not_in() { None } else { Some(answer) };
+                best = known.map(|known| better(best, known)).or(best);
+                if best.is_none() {
+                    best = Some(self.answer(binding, Some(system), code));
+                }
+                continue;
+            }
             best = Some(better(best, answer));
         }
-        match best {
-            None => self.judge(binding, Answer::NotIn, || "no code"),
-            Some(answer) => self.judge(binding, answer, || "codes outside it only"),
+        let is_in = matches!(best, Some(Answer::In));
+        if !is_in {
+            for (at, system) in &unresolved {
+                self.steps.push(Step { name: "coding", index: Some(*at as u32), of_type: None });
+                self.hl7_system(binding, system);
+                self.steps.pop();
+            }
+        }
+        has_fault |= !is_in && !unresolved.is_empty();
+        let answer = match best {
+            _ if is_unknown && !is_in => {
+                return self.system_unknown(binding, unresolved.first().map_or("", |(_, system)| system));
+            }
+            Some(Answer::In) if has_fault && binding.strength == BindingStrength::Required => Answer::NotIn,
+            Some(Answer::NotIn) if is_part => return,
+            Some(answer) => answer,
+            None => Answer::NotIn,
+        };
+        self.judge(binding, answer, severity, "codes outside it only");
+        if answer.is_not_in() && severity == Severity::Error {
+            self.at_most(binding, |walk, most| walk.concept(Some(most), node, false));
         }
     }
 
-    /// One Coding against its own code system.
-    fn coding(&mut self, node: Node<'r>) {
-        let (Some(system), Some(code)) = (node.text("system"), node.text("code")) else { return };
+    /// What an extensible binding allows at most, asked where no code is of the binding's own value set.
+    fn at_most(&mut self, binding: &BindingProgram, ask: impl FnOnce(&mut Self, &BindingProgram)) {
+        if let Some(most) = &binding.most {
+            ask(self, most);
+        }
+    }
+
+    /// A coding in a binding's value set and in its own system; nothing is told.
+    fn judged(&mut self, binding: &BindingProgram, found: Found<'r>) -> Judged {
+        let (Some(system), Some(code)) = (found.system, found.code) else {
+            return Judged { standing: Standing::Known, answer: None, has_fault: false };
+        };
+        let standing = self.standing(Some(binding), found);
+        let has_fault = matches!(standing, Standing::Unknown | Standing::WrongDisplay | Standing::Supplement)
+            || !system.contains(':');
+        Judged { standing, answer: Some(self.answer(binding, Some(system), code)), has_fault }
+    }
+
+    /// What a code is in its own code system; answers are kept by system, version, code and display.
+    fn standing(&mut self, binding: Option<&BindingProgram>, found: Found<'r>) -> Standing {
+        let (Some(system), Some(code)) = (found.system, found.code) else { return Standing::Known };
         let definitions: &'p Definitions = self.checker.program.definitions;
-        let known = self.checker.terms.system(definitions, system);
-        self.checker.tally.coded(system, known.is_some());
-        let Some(known) = known else { return };
-        let failed = known.concept(code).is_none();
-        self.checker.tally.count(BaseRule::Code, failed);
-        if failed {
-            self.find(issues::VAL_UNKNOWN_CODE, || format!("expected a code of {}, found another", known.url));
+        let terms = &mut self.checker.terms;
+        terms.key.clear();
+        for part in [Some(system), found.version, Some(code), found.display] {
+            terms.key.push_str(part.unwrap_or_default());
+            terms.key.push('\0');
+        }
+        let coding = Coding { system, version: found.version, code, display: found.display };
+        let standing = if let Some(known) = terms.standings.get(terms.key.as_str()) {
+            *known
+        } else {
+            let standing = definitions.standing(coding, None);
+            terms.standings.insert(terms.key.as_str().into(), standing);
+            standing
+        };
+        if let (Standing::WrongDisplay, Some(display)) = (standing, found.display) {
+            let language = self.container.text("language");
+            if language.is_some() {
+                let again = definitions.standing(coding, language);
+                if again != Standing::WrongDisplay {
+                    return again;
+                }
+            }
+            if binding.is_some_and(|b| definitions.is_display_of(&b.value_set, system, code, display)) {
+                return Standing::Known;
+            }
+        }
+        standing
+    }
+
+    /// Tells what a coding's own system says of it.
+    fn coding_told(&mut self, found: Found<'r>, binding: Option<&BindingProgram>, severity: Severity) {
+        let Some(system) = found.system else { return };
+        if !system.contains(':') {
+            self.system_fault(severity, "expected an absolute URL in system, found a relative one");
+        }
+        let standing = self.standing(binding, found);
+        let is_checked =
+            matches!(standing, Standing::Known | Standing::Inactive | Standing::WrongDisplay | Standing::Unknown);
+        self.checker.tally.coded(system, is_checked);
+        if is_checked {
+            let failed = severity == Severity::Error && matches!(standing, Standing::WrongDisplay | Standing::Unknown);
+            self.checker.tally.count(BaseRule::Code, failed);
+        }
+        let definitions: &'p Definitions = self.checker.program.definitions;
+        match standing {
+            Standing::Known
+            | Standing::NotInPart
+            | Standing::HeldElsewhere
+            | Standing::NoContent
+            | Standing::NoVersion => {}
+            Standing::NoSystem => {
+                if definitions.value_set(system).is_some() && binding.is_some() {
+                    self.system_fault(severity, "expected a code system in system, found a value set");
+                }
+            }
+            Standing::Supplement => {
+                self.system_fault(severity, "expected a code system in system, found a supplement to one");
+            }
+            Standing::Inactive => self.push(
+                issues::VAL_CODE_NOTE,
+                Severity::Warning,
+                format!("expected a code of {system} that is in use, found one that is not any more"),
+            ),
+            Standing::Unknown => self.push(
+                issues::VAL_UNKNOWN_CODE,
+                severity,
+                format!("expected a code of {}, found another", named(definitions, system)),
+            ),
+            Standing::WrongDisplay => self.push(
+                issues::VAL_DISPLAY,
+                severity,
+                format!("expected a display that {} gives for the code, found another", named(definitions, system)),
+            ),
         }
     }
 
-    fn judge(&mut self, binding: u32, answer: Answer, found: impl FnOnce() -> &'static str) {
-        let program: &'p BindingProgram = &self.checker.program.bindings[binding as usize];
-        self.judge_bound(program, answer, found);
+    /// What is said of the system of a coding that no binding is about; `false` where its code is not looked at.
+    fn free_system(&mut self, system: &str) -> bool {
+        let terms = &mut self.checker.terms;
+        let fault = if let Some(known) = terms.free_systems.get(system) {
+            *known
+        } else {
+            let fault = free_system_fault(self.checker.program.definitions, system);
+            terms.free_systems.insert(system.into(), fault);
+            fault
+        };
+        if let Some(fault) = fault {
+            self.system_fault(Severity::Error, fault);
+        }
+        fault.is_none()
     }
 
-    fn judge_bound(&mut self, program: &BindingProgram, answer: Answer, found: impl FnOnce() -> &'static str) {
+    fn system_fault(&mut self, severity: Severity, fault: &'static str) {
+        self.checker.tally.count(BaseRule::Code, severity == Severity::Error);
+        self.push(issues::VAL_CODE_SYSTEM, severity, fault.to_owned());
+    }
+
+    /// A required binding allows no system of HL7's own that nobody knows.
+    fn hl7_system(&mut self, binding: &BindingProgram, system: &str) {
+        let is_hl7 = system.starts_with("http://hl7.org/fhir") || system.starts_with("http://terminology.hl7.org");
+        if is_hl7 && binding.strength == BindingStrength::Required {
+            self.say_once(issues::VAL_CODE_SYSTEM, Severity::Error, || {
+                format!("expected a code system of a loaded package in system, found {system}")
+            });
+        }
+    }
+
+    /// A finding that is told once however many bindings find it.
+    fn say_once(&mut self, code: &'static str, severity: Severity, detail: impl FnOnce() -> String) {
+        let (path, detail) = (crate::finding::render(&self.steps), detail());
+        let is_told =
+            |issue: &crate::finding::Finding| issue.code == code && issue.path == path && issue.detail == detail;
+        if !self.issues.iter().any(is_told) {
+            self.push(code, severity, detail);
+        }
+    }
+
+    /// A code of a system that only servers and holders of a list know, against a binding.
+    fn held_elsewhere(&mut self, binding: &BindingProgram, system: &str, code: &str) {
+        let answer = self.answer(binding, Some(system), code);
+        self.judge(binding, answer, Severity::Warning, "a code outside it");
+    }
+
+    fn system_unknown(&mut self, binding: &BindingProgram, system: &str) {
+        let slot = self.slot(binding, WhyUnknown::SystemNotLoaded, Some(system));
+        self.checker.tally.not_checked(slot);
+    }
+
+    /// `most` is how severe a finding may be at most; an extensible binding gives warnings anyway.
+    fn judge(&mut self, program: &BindingProgram, answer: Answer, most: Severity, found: &'static str) {
         let (rule, code, severity) = match program.strength {
-            BindingStrength::Required => (BaseRule::BindingRequired, issues::VAL_BINDING, Severity::Error),
+            BindingStrength::Required => (BaseRule::BindingRequired, issues::VAL_BINDING, most),
             _ => (BaseRule::BindingExtensible, issues::VAL_BINDING_EXTENSIBLE, Severity::Warning),
         };
         match answer {
@@ -278,46 +543,109 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             Answer::NotChecked(slot) => self.checker.tally.not_checked(slot),
             Answer::NotIn => {
                 self.checker.tally.count(rule, true);
-                self.push(
-                    code,
-                    severity,
-                    format!("expected a code of value set {}, found {}", program.value_set, found()),
-                );
+                self.push(code, severity, format!("expected a code of value set {}, found {found}", program.value_set));
             }
         }
     }
 
-    fn answer(&mut self, binding: u32, system: Option<&str>, code: &str) -> Answer {
+    fn answer(&mut self, binding: &BindingProgram, system: Option<&str>, code: &str) -> Answer {
         let terms = &mut self.checker.terms;
         terms.key.clear();
+        if binding.id == NO_ID {
+            terms.key.push_str(&binding.element);
+            terms.key.push('\0');
+            terms.key.push_str(&binding.value_set);
+            terms.key.push('\0');
+        }
         if let Some(system) = system {
             terms.key.push_str(system);
             terms.key.push('\0');
         }
         terms.key.push_str(code);
-        let answers = &mut terms.answers[binding as usize];
+        if binding.id != NO_ID && terms.answers.len() <= binding.id as usize {
+            terms.answers.resize_with(binding.id as usize + 1, FastMap::default);
+        }
+        let answers = match binding.id {
+            NO_ID => &terms.other_answers,
+            id => &terms.answers[id as usize],
+        };
         if let Some(answer) = answers.get(terms.key.as_str()) {
             return *answer;
         }
         let key: Box<str> = terms.key.as_str().into();
-        let bound: &'p BindingProgram = &self.checker.program.bindings[binding as usize];
-        let answer = self.ask(bound, system, code);
-        self.checker.terms.answers[binding as usize].insert(key, answer);
+        let answer = match self.checker.program.definitions.member(&binding.value_set, system, code) {
+            Membership::In => Answer::In,
+            Membership::NotIn => Answer::NotIn,
+            Membership::Unknown(why) => Answer::NotChecked(self.slot(binding, why, system)),
+        };
+        let terms = &mut self.checker.terms;
+        match binding.id {
+            NO_ID => terms.other_answers.insert(key, answer),
+            id => terms.answers[id as usize].insert(key, answer),
+        };
         answer
     }
 
-    fn ask(&mut self, bound: &BindingProgram, system: Option<&str>, code: &str) -> Answer {
-        match self.checker.program.definitions.member(&bound.value_set, system, code) {
-            Membership::In => Answer::In,
-            Membership::NotIn => Answer::NotIn,
-            Membership::Unknown(why) => Answer::NotChecked(self.checker.tally.slot(NotCheckedKey {
-                rule: "binding".to_owned(),
-                element: bound.element.clone(),
-                value_set: Some(bound.value_set.clone()),
-                reason: reason(why, system),
-            })),
+    fn slot(&mut self, binding: &BindingProgram, why: WhyUnknown, system: Option<&str>) -> u32 {
+        self.checker.tally.slot(NotCheckedKey {
+            rule: "binding".to_owned(),
+            element: binding.element.clone(),
+            value_set: Some(binding.value_set.clone()),
+            reason: reason(why, system),
+        })
+    }
+}
+
+impl Answer {
+    fn is_not_in(self) -> bool {
+        matches!(self, Self::NotIn)
+    }
+}
+
+const NO_SYSTEM: &str = "expected a system beside the code, without which the code says nothing, found none";
+
+/// A system by its URL where a package names it: what stands in data may be anything.
+fn named<'a>(definitions: &'a Definitions, system: &str) -> &'a str {
+    definitions.code_system(system).map_or("its code system", |system| system.url.as_str())
+}
+
+/// Why a system can be none of a coding that no binding is about.
+fn free_system_fault(definitions: &Definitions, system: &str) -> Option<&'static str> {
+    const KNOWN: &[&str] = &[
+        "http://snomed.info/sct",
+        "http://loinc.org",
+        "http://unitsofmeasure.org",
+        "http://www.nlm.nih.gov/research/umls/rxnorm",
+    ];
+    let is_hl7 = ["http://hl7.org/fhir", "https://hl7.org/fhir", "http://www.hl7.org/fhir", "https://www.hl7.org/fhir"]
+        .iter()
+        .any(|base| system.starts_with(base));
+    if !system.contains(':') {
+        return Some("expected an absolute URL in system, found a relative one");
+    }
+    if definitions.value_set(system).is_some() {
+        return Some("expected a code system in system, found a value set");
+    }
+    if definitions.knows_system(system) {
+        return None;
+    }
+    if system.starts_with("http://build.fhir.org") || system.starts_with("https://build.fhir.org") {
+        return Some("expected the URL of a code system in system, found a page of the build of FHIR");
+    }
+    if is_hl7 {
+        let is_free = system.starts_with("http://hl7.org/fhir/sid/") || system.starts_with("http://hl7.org/fhir/test");
+        return (!is_free).then_some("expected a code system that HL7 defines in system, found another");
+    }
+    if KNOWN.iter().any(|known| system != *known && system.starts_with(known)) {
+        return Some("expected the plain URL of the code system in system, found more behind it");
+    }
+    if let Some(rest) = system.strip_prefix("https:") {
+        let plain = format!("http:{rest}");
+        if KNOWN.contains(&plain.as_str()) || definitions.code_system(&plain).is_some() {
+            return Some("expected a system that begins with http:, found https:");
         }
     }
+    None
 }
 
 /// Of two answers for codes of one concept the one that counts: that it is in, else that it is not known.
