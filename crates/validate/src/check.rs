@@ -7,6 +7,7 @@ mod bundle;
 mod coded;
 mod contained;
 mod extension;
+mod implied;
 mod profile;
 mod reference;
 mod slices;

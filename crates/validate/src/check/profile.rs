@@ -59,6 +59,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 self.claimed(node, type_name, profile);
             }
         }
+        let implied = super::implied::profile_of(node).filter(|_| type_name == "Observation");
+        if let Some(url) = implied.filter(|url| !done.contains(url)) {
+            self.claimed(node, type_name, url);
+        }
         let n_before = std::mem::take(&mut self.n_base);
         if self.issues.len() > n_before {
             // An element and its slices ask for much of the same; it is told once.
