@@ -65,6 +65,11 @@ impl<'a> ElementNode<'a> {
         self.value
     }
 
+    /// The node that carries the id and extensions of a primitive.
+    pub fn extra(&self) -> Option<Node<'a>> {
+        self.extra
+    }
+
     /// The FHIR type, empty where unknown.
     pub fn type_code(&self) -> &'a str {
         self.type_code

@@ -1,17 +1,34 @@
-//! What tells slices apart, as tests of one item: by value or pattern, by what is there, by type, by profile.
+//! What tells slices apart, as tests of one item: by value or pattern, by what is there, by type, by profile, by place.
 //!
 //! A discriminator's path is walked twice: here through the slice's definition, to learn what is expected; at the check
-//! through the item, to find it. Source: FHIR R4, profiling, "Discriminator".
+//! through the item, to find it. Each discriminator is a test of its own. Where the path meets slices on its way, the
+//! first that must be there is followed, or else the first; the reference validator does the same.
+//! Source: FHIR R4, profiling, "Discriminator".
 
-use epr_fhir::definitions::{BindingStrength, Definitions, Discriminator, DiscriminatorKind, Element, Max, Structure};
+use epr_fhir::definitions::{
+    BindingStrength, Definitions, Discriminator, DiscriminatorKind, Element, FixedValue, Max, Slicing, Structure,
+    TypeRef,
+};
 use epr_fhir::{Node, Resource};
 
 use crate::program::BindingProgram;
 
+/// How it is told whether an item belongs to a slice.
+pub(crate) enum Belongs {
+    /// An item that passes all tests belongs to it.
+    Tests(Vec<Test>),
+    /// The items from one place on (from 0) and before another.
+    At { from: u32, until: u32 },
+    /// No item can: the definition does not say what tells its slices apart.
+    Never,
+    /// The definition contradicts itself or says too little: an error on every item, since none can be placed.
+    Undecidable(String),
+}
+
 /// One test of an item.
 pub(crate) enum Test {
-    /// At the path stands what is expected; of several the whole, or one.
-    Value { path: Vec<PathStep>, expected: Vec<Expected>, needs_all: bool },
+    /// At the path stands what is expected.
+    Value { path: Vec<PathStep>, expected: Expected },
     /// At the path stands something, or nothing.
     Exists { path: Vec<PathStep>, is_there: bool },
     /// At the path stands a value of one of these types.
@@ -22,7 +39,6 @@ pub(crate) enum Test {
 
 /// What a value is compared with.
 pub(crate) enum Expected {
-    Exact(Resource),
     Pattern(Resource),
     Code(BindingProgram),
 }
@@ -47,18 +63,67 @@ struct Spot<'d> {
     element: &'d Element,
 }
 
-/// The tests of a slice; an error says why there can be none.
-pub(crate) fn tests(
+/// How it is told that an item belongs to a slice; `before` are the slices of the element that stand before it.
+pub(crate) fn belongs(
     definitions: &Definitions,
     structure: &Structure,
-    sliced: &Element,
+    slicing: Option<&Slicing>,
+    before: &[&Element],
     slice: &Element,
-) -> Result<Vec<Test>, String> {
-    let discriminators = sliced.slicing.as_ref().map_or(&[][..], |slicing| &slicing.discriminators);
+) -> Belongs {
+    let discriminators = slicing.map_or(&[][..], |slicing| &slicing.discriminators);
     if discriminators.is_empty() {
-        return Err("the profile does not say what tells its slices apart".to_owned());
+        return Belongs::Never;
     }
-    discriminators.iter().map(|discriminator| test(definitions, structure, slice, discriminator)).collect()
+    if discriminators.iter().any(|d| d.kind == DiscriminatorKind::Position) {
+        return place(discriminators, before, slice);
+    }
+    let mut tests = Vec::new();
+    let mut says_something = false;
+    for discriminator in discriminators {
+        match test(definitions, structure, slice, discriminator) {
+            Ok(Said::Test(test)) => {
+                says_something = true;
+                tests.push(test);
+            }
+            Ok(Said::Anything) => says_something = true,
+            Ok(Said::Nothing) => {}
+            Err(why) => return Belongs::Undecidable(why),
+        }
+    }
+    if says_something {
+        Belongs::Tests(tests)
+    } else {
+        let paths: Vec<&str> = discriminators.iter().map(|d| d.path.as_str()).collect();
+        Belongs::Undecidable(format!("the slice does not say what is expected at {}", paths.join(", ")))
+    }
+}
+
+/// The places of a slice by position: each slice before it has a fixed number of items.
+fn place(discriminators: &[Discriminator], before: &[&Element], slice: &Element) -> Belongs {
+    if discriminators.len() > 1 {
+        return Belongs::Undecidable("a discriminator by position allows no other beside it".to_owned());
+    }
+    let mut from = 0;
+    for element in before {
+        if element.max != Max::Count(element.min) {
+            return Belongs::Undecidable("a slice before it has no fixed number of items".to_owned());
+        }
+        from += element.min;
+    }
+    let until = match slice.max {
+        Max::Many => u32::MAX,
+        Max::Count(n) => from.saturating_add(n),
+    };
+    Belongs::At { from, until }
+}
+
+/// What a slice says of one discriminator.
+enum Said {
+    Test(Test),
+    /// Whatever stands there is right.
+    Anything,
+    Nothing,
 }
 
 fn test(
@@ -66,82 +131,201 @@ fn test(
     structure: &Structure,
     slice: &Element,
     discriminator: &Discriminator,
-) -> Result<Test, String> {
+) -> Result<Said, String> {
     let text = &discriminator.path;
     let path = steps(text).ok_or_else(|| format!("the discriminator path {text} is not understood"))?;
-    let nothing = || format!("the slice does not say what is expected at {text}");
-    let mut spots = vec![Spot { structure, element: slice }];
-    let mut found = Vec::new();
-    for (i, step) in path.iter().enumerate() {
-        if matches!(discriminator.kind, DiscriminatorKind::Value | DiscriminatorKind::Pattern) {
-            found.extend(spots.iter().flat_map(|spot| inside(spot.element, &path[i..])));
+    let is_profile = discriminator.kind == DiscriminatorKind::Profile;
+    // What a target must meet stands at the reference, not at the target.
+    let is_target = is_profile && path.last() == Some(&PathStep::Resolve);
+    let walked = if is_target { &path[..path.len() - 1] } else { &path[..] };
+    for spot in spots(definitions, Spot { structure, element: slice }, walked)? {
+        let said = says(discriminator.kind, &path, spot, is_target)?;
+        if !matches!(said, Said::Nothing) {
+            return Ok(said);
         }
-        let next: Vec<_> = spots.iter().flat_map(|spot| step.follow(definitions, *spot)).collect();
-        // An extension is known by its URL even where its definition is not loaded.
-        if next.is_empty() && *step == PathStep::Child("url".to_owned()) {
-            found.extend(spots.iter().filter_map(|spot| spot.element.profile()).map(as_text));
-        }
-        spots = next;
     }
-    let types = || spots.iter().flat_map(|spot| &spot.element.types);
-    match discriminator.kind {
-        DiscriminatorKind::Value | DiscriminatorKind::Pattern => value_test(path, &spots, found).ok_or_else(nothing),
-        DiscriminatorKind::Exists => exists_test(path, &spots).ok_or_else(nothing),
+    Ok(Said::Nothing)
+}
+
+/// The elements that a path leads to: in the slice itself, and in the profiles of its types.
+fn spots<'d>(definitions: &'d Definitions, slice: Spot<'d>, path: &[PathStep]) -> Result<Vec<Spot<'d>>, String> {
+    let mut found = Vec::new();
+    found.extend(walk(definitions, slice, path)?);
+    for url in slice.element.types.iter().flat_map(|of| &of.profiles) {
+        let structure = definitions.structure(url).ok_or_else(|| not_loaded(url))?;
+        let Some(element) = structure.root() else { continue };
+        found.extend(walk(definitions, Spot { structure, element }, path)?);
+    }
+    Ok(found)
+}
+
+fn not_loaded(url: &str) -> String {
+    format!("the profile {url} is in no loaded package")
+}
+
+fn walk<'d>(definitions: &'d Definitions, from: Spot<'d>, path: &[PathStep]) -> Result<Option<Spot<'d>>, String> {
+    let mut spot = from;
+    for step in path {
+        match follow(definitions, spot, step)? {
+            Some(next) => spot = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(spot))
+}
+
+fn follow<'d>(definitions: &'d Definitions, spot: Spot<'d>, step: &PathStep) -> Result<Option<Spot<'d>>, String> {
+    let id = &spot.element.id;
+    match step {
+        PathStep::Child(name) => {
+            let mut spot = spot;
+            if spot.element.slicing.is_some() {
+                let mut slices = spot.structure.slices(&spot.element.id);
+                let element = slices.find(|slice| slice.min > 0);
+                let none = || format!("{id} is divided into slices of which none must be there");
+                spot = Spot { element: element.ok_or_else(none)?, ..spot };
+            }
+            let found = children(definitions, spot)?
+                .into_iter()
+                .find(|child| child.element.slicing.is_none() && is_named(child.element, name));
+            found.map(Some).ok_or_else(|| format!("{id} has no element {name}"))
+        }
+        PathStep::Resolve => {
+            let [of] = spot.element.types.as_slice() else {
+                return Err(format!("{id} has not one type, so that it cannot be said what it refers to"));
+            };
+            let [target] = of.target_profiles.as_slice() else {
+                return Err(format!("{id} has not one target, so that it cannot be said what it refers to"));
+            };
+            root_of(definitions, target).map(Some).ok_or_else(|| not_loaded(target))
+        }
+        PathStep::Extension(url) => {
+            let slices = children(definitions, spot)?.into_iter().filter(|child| child.element.slice_name.is_some());
+            let mut slices = slices.filter(|child| child.element.name == "extension");
+            let found = slices.find(|child| child.element.profile().is_some_and(|p| is_extension(definitions, p, url)));
+            let found = found.ok_or_else(|| format!("{id} has no slice for the extension {url}"))?;
+            let is_bare = found.structure.children_of_id(&found.element.id).next().is_none();
+            let own = || root_of(definitions, found.element.profile()?);
+            Ok(if is_bare { own().or(Some(found)) } else { Some(found) })
+        }
+        PathStep::OfType(code) => Ok(spot.element.types.iter().any(|of| of.code == *code).then_some(spot)),
+    }
+}
+
+/// Whether a profile is an extension's definition, or builds on it.
+fn is_extension(definitions: &Definitions, profile: &str, url: &str) -> bool {
+    let mut known = definitions.structure(profile);
+    for _ in 0..20 {
+        match known {
+            Some(structure) if structure.url == url => return true,
+            Some(structure) => known = structure.base.as_deref().and_then(|base| definitions.structure(base)),
+            None => break,
+        }
+    }
+    false
+}
+
+/// Whether an element is meant by a step: by its name, by the stem of a choice, by a choice whose only type it names.
+fn is_named(element: &Element, name: &str) -> bool {
+    let name = name.split('[').next().unwrap_or(name);
+    element.name == name || element.is_choice() && (element.name.starts_with(name) || element.type_for(name).is_some())
+}
+
+/// The children of an element: in its structure, else in the profile of its only type, or in that type.
+fn children<'d>(definitions: &'d Definitions, spot: Spot<'d>) -> Result<Vec<Spot<'d>>, String> {
+    let below = |spot: Spot<'d>| -> Vec<Spot<'d>> {
+        spot.structure.children_of_id(&spot.element.id).map(|element| Spot { element, ..spot }).collect()
+    };
+    let found = below(spot);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let id = &spot.element.id;
+    if let Some(path) = &spot.element.content_reference {
+        let element = spot.structure.element(path);
+        return Ok(element.map(|element| below(Spot { element, ..spot })).unwrap_or_default());
+    }
+    let [TypeRef { code, profiles, .. }] = spot.element.types.as_slice() else {
+        return Err(format!("{id} has not one type, so that it cannot be said what is below it"));
+    };
+    let url = match profiles.as_slice() {
+        [] => code,
+        [only] => only,
+        _ => return Err(format!("{id} has several profiles, so that it cannot be said what is below it")),
+    };
+    Ok(below(root_of(definitions, url).ok_or_else(|| not_loaded(url))?))
+}
+
+fn root_of<'d>(definitions: &'d Definitions, url: &str) -> Option<Spot<'d>> {
+    let structure = definitions.structure(url)?;
+    Some(Spot { structure, element: structure.root()? })
+}
+
+/// What one element that a discriminator leads to says.
+fn says(kind: DiscriminatorKind, path: &[PathStep], spot: Spot<'_>, is_target: bool) -> Result<Said, String> {
+    let element = spot.element;
+    let path = path.to_vec();
+    if element.max == Max::Count(0) {
+        return Ok(Said::Test(Test::Exists { path, is_there: false }));
+    }
+    let id = &element.id;
+    match kind {
         DiscriminatorKind::Type => {
-            let mut codes: Vec<String> = types().map(|of| of.code.clone()).collect();
-            // What a reference leads to is the structure itself, whose root names no type.
-            codes.extend(spots.iter().filter(|s| s.element.types.is_empty()).map(|s| s.structure.type_name.clone()));
-            if codes.is_empty() { Err(nothing()) } else { Ok(Test::Type { path, codes }) }
+            let mut codes: Vec<String> = element.types.iter().map(|of| of.code.clone()).collect();
+            if codes.is_empty() {
+                // What a reference leads to is the structure itself, whose root names no type.
+                codes.push(spot.structure.type_name.clone());
+            }
+            Ok(Said::Test(Test::Type { path, codes }))
         }
         DiscriminatorKind::Profile => {
-            let mut profiles: Vec<String> = types().flat_map(|of| of.profiles.clone()).collect();
-            let roots =
-                spots.iter().filter(|s| !s.element.path.contains('.') && path.last() == Some(&PathStep::Resolve));
-            profiles.extend(roots.map(|spot| spot.structure.url.clone()));
-            if profiles.is_empty() { Err(nothing()) } else { Ok(Test::Profile { path, profiles }) }
+            let of_type = |of: &TypeRef| if is_target { of.target_profiles.clone() } else { of.profiles.clone() };
+            let mut profiles: Vec<String> = element.types.iter().flat_map(of_type).collect();
+            if element.types.is_empty() && !is_target {
+                profiles.push(spot.structure.url.clone());
+            }
+            Ok(if profiles.is_empty() { Said::Anything } else { Said::Test(Test::Profile { path, profiles }) })
+        }
+        DiscriminatorKind::Exists if element.min > 0 => Ok(Said::Test(Test::Exists { path, is_there: true })),
+        DiscriminatorKind::Exists => Err(format!("{id} says neither that it must be there nor that it must not")),
+        DiscriminatorKind::Value | DiscriminatorKind::Pattern | DiscriminatorKind::Position => {
+            let given = element.fixed.as_ref().or(element.pattern.as_ref());
+            let expected = match given {
+                Some(given) => Some(expected(given).map_err(|why| format!("{id}: {why}"))?),
+                None => required_code(element),
+            };
+            Ok(expected.map_or(Said::Nothing, |expected| Said::Test(Test::Value { path, expected })))
         }
     }
 }
 
-fn value_test(path: Vec<PathStep>, spots: &[Spot<'_>], mut expected: Vec<Expected>) -> Option<Test> {
-    let of = |spots: &[&Spot<'_>]| spots.iter().filter_map(|spot| own(spot.element)).collect::<Vec<_>>();
-    let in_slice = |spot: &&Spot<'_>| spot.element.slice_name.is_some() || last_but_one_is_slice(&spot.element.id);
-    let (sliced, plain): (Vec<&Spot<'_>>, Vec<&Spot<'_>>) = spots.iter().partition(in_slice);
-    let mut needs_all = true;
-    if expected.is_empty() {
-        expected = of(&plain);
-    }
-    if expected.is_empty() {
-        expected = of(&sliced);
-        // Of slices inside the slice, those that need not be there are alternatives.
-        needs_all = expected.len() < 2 || sliced.iter().all(|spot| spot.element.min > 0);
-    }
-    if expected.is_empty() {
-        expected = spots.iter().filter_map(|spot| required_code(spot.element)).take(1).collect();
-    }
-    if expected.is_empty() {
-        return exists_test(path, spots);
-    }
-    Some(Test::Value { path, expected, needs_all })
+/// What tells slices apart of a fixed value or a pattern: of codes what identifies them.
+fn expected(given: &FixedValue) -> Result<Expected, String> {
+    let value = Resource::parse_json(&given.json).map_err(|_| "its value is not JSON".to_owned())?;
+    let root = value.root();
+    let reduced = match given.type_name.as_str() {
+        "CodeableConcept" if root.get("text").is_some() => {
+            return Err("a CodeableConcept with a text cannot tell slices apart".to_owned());
+        }
+        "CodeableConcept" => {
+            let codings: Vec<String> = root.get("coding").into_iter().flat_map(Node::items).map(coding).collect();
+            if codings.is_empty() {
+                return Err("a CodeableConcept without a code cannot tell slices apart".to_owned());
+            }
+            format!("{{\"coding\":[{}]}}", codings.join(","))
+        }
+        "Coding" => coding(root),
+        _ => return Ok(Expected::Pattern(value)),
+    };
+    Resource::parse_json(reduced.as_bytes()).map(Expected::Pattern).map_err(|_| "its value is not JSON".to_owned())
 }
 
-/// Whether an element stands directly below a slice: `code.coding:SBPCode.code`.
-fn last_but_one_is_slice(id: &str) -> bool {
-    id.rsplit('.').nth(1).is_some_and(|step| step.contains(':'))
-}
-
-fn exists_test(path: Vec<PathStep>, spots: &[Spot<'_>]) -> Option<Test> {
-    let mut elements = spots.iter().map(|spot| spot.element);
-    let first = elements.find(|e| e.min > 0 || e.max == Max::Count(0))?;
-    Some(Test::Exists { path, is_there: first.min > 0 })
-}
-
-fn own(element: &Element) -> Option<Expected> {
-    let read = |value: &epr_fhir::definitions::FixedValue| Resource::parse_json(&value.json).ok();
-    if let Some(fixed) = &element.fixed {
-        return read(fixed).map(Expected::Exact);
-    }
-    element.pattern.as_ref().and_then(read).map(Expected::Pattern)
+fn coding(node: Node<'_>) -> String {
+    let members = ["system", "version", "code", "display"];
+    let members = members.iter().filter_map(|name| Some((name, node.get(name)?)));
+    let members: Vec<String> =
+        members.map(|(name, value)| format!("\"{name}\":{}", String::from_utf8_lossy(value.raw()))).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 fn required_code(element: &Element) -> Option<Expected> {
@@ -150,28 +334,9 @@ fn required_code(element: &Element) -> Option<Expected> {
     Some(Expected::Code(BindingProgram::new(element.id.clone(), binding.strength, value_set)))
 }
 
-/// What an element's own fixed value or pattern says at the rest of a path.
-fn inside(element: &Element, rest: &[PathStep]) -> Vec<Expected> {
-    let Some(Expected::Exact(value) | Expected::Pattern(value)) = own(element) else { return Vec::new() };
-    let mut nodes = vec![value.root()];
-    for step in rest {
-        let PathStep::Child(name) = step else { return Vec::new() };
-        nodes = nodes.into_iter().filter_map(|node| node.get(name)).flat_map(items).collect();
-    }
-    nodes.into_iter().filter_map(|node| Resource::parse_json(node.raw()).ok()).map(Expected::Pattern).collect()
-}
-
 /// The items of an array, or the one value.
 pub(crate) fn items(node: Node<'_>) -> Vec<Node<'_>> {
     if node.kind() == epr_fhir::NodeKind::Array { node.items().collect() } else { vec![node] }
-}
-
-fn as_text(url: &str) -> Expected {
-    let url = url.split('|').next().unwrap_or(url);
-    let quoted = format!("\"{}\"", url.replace(['"', '\\'], ""));
-    Expected::Exact(
-        Resource::parse_json(quoted.as_bytes()).expect("a text without quotes and escapes, quoted, is JSON"),
-    )
 }
 
 /// The steps of a discriminator's path.
@@ -207,51 +372,6 @@ fn end_of_step(path: &str) -> usize {
         }
     }
     path.len()
-}
-
-impl PathStep {
-    fn follow<'d>(&self, definitions: &'d Definitions, spot: Spot<'d>) -> Vec<Spot<'d>> {
-        match self {
-            Self::OfType(_) => vec![spot],
-            Self::Child(name) => children(definitions, spot, |element| {
-                element.name == *name
-                    || element.name.strip_suffix("[x]") == Some(name)
-                    || element.is_choice() && element.type_for(name).is_some()
-            }),
-            Self::Extension(url) => {
-                let is_it = |e: &Element| e.name == "extension" && e.profile().is_some_and(|p| p == url);
-                let found = children(definitions, spot, is_it);
-                if found.is_empty() { root_of(definitions, url).into_iter().collect() } else { found }
-            }
-            Self::Resolve => {
-                let targets = spot.element.types.iter().flat_map(|of| &of.target_profiles);
-                targets.filter_map(|url| root_of(definitions, url)).collect()
-            }
-        }
-    }
-}
-
-/// The children of an element that are asked for: in its structure, else in its type or the type's profiles.
-fn children<'d>(definitions: &'d Definitions, spot: Spot<'d>, is_it: impl Fn(&Element) -> bool) -> Vec<Spot<'d>> {
-    let below = |spot: Spot<'d>| -> Vec<Spot<'d>> {
-        spot.structure.children_of_id(&spot.element.id).map(|element| Spot { element, ..spot }).collect()
-    };
-    let mut found = below(spot);
-    if found.is_empty() {
-        for of in &spot.element.types {
-            let profiles: Vec<_> = of.profiles.iter().filter_map(|url| root_of(definitions, url)).collect();
-            let roots =
-                if profiles.is_empty() { root_of(definitions, &of.code).into_iter().collect() } else { profiles };
-            found.extend(roots.into_iter().flat_map(below));
-        }
-    }
-    found.retain(|spot| is_it(spot.element));
-    found
-}
-
-fn root_of<'d>(definitions: &'d Definitions, url: &str) -> Option<Spot<'d>> {
-    let structure = definitions.structure(url)?;
-    Some(Spot { structure, element: structure.root()? })
 }
 
 #[cfg(test)]

@@ -51,12 +51,18 @@ pub const VAL_INVARIANT_WARNING: &str = "VAL0051";
 pub const VAL_DISPLAY: &str = "VAL0052";
 pub const VAL_CODE_SYSTEM: &str = "VAL0053";
 pub const VAL_CODE_NOTE: &str = "VAL0054";
+pub const VAL_SLICE_UNDECIDABLE: &str = "VAL0055";
+pub const VAL_PROFILE_UNKNOWN: &str = "VAL0056";
+pub const VAL_EXTENSION_UNKNOWN: &str = "VAL0057";
+pub const VAL_EXTENSION_URL: &str = "VAL0058";
+pub const VAL_NO_VALUE: &str = "VAL0059";
 pub const VAL_REFERENCE_FORMAT: &str = "VAL0060";
 pub const VAL_REFERENCE_TYPE: &str = "VAL0061";
 pub const VAL_CONTAINED: &str = "VAL0062";
 pub const VAL_BUNDLE_LINK: &str = "VAL0063";
 pub const VAL_VALUE_SET_SYSTEM: &str = "VAL0064";
 pub const VAL_BUNDLE_ENTRY: &str = "VAL0065";
+pub const VAL_AGGREGATION: &str = "VAL0068";
 pub const VAL_DUPLICATE_ID: &str = "VAL0070";
 pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
 pub const VAL_WRONG_FOLDER: &str = "VAL0072";
@@ -386,6 +392,36 @@ pub const ISSUES: &[IssueDoc] = &[
         "It has no system beside it, or its system has taken it out of use.",
     ),
     doc(
+        VAL_SLICE_UNDECIDABLE,
+        Severity::Error,
+        "a profile does not say what tells its slices apart",
+        "The profile divides a list and says too little, or needs a profile that is not loaded, to tell to which slice an item belongs. Mend the profile, or load what it needs.",
+    ),
+    doc(
+        VAL_PROFILE_UNKNOWN,
+        Severity::Error,
+        "a profile asks for another profile that is not loaded",
+        "The value was not checked against it. Load the package that has it.",
+    ),
+    doc(
+        VAL_EXTENSION_UNKNOWN,
+        Severity::Error,
+        "an extension that no loaded package defines",
+        "A target cannot know what it means. Load the package that defines it, or correct its URL.",
+    ),
+    doc(
+        VAL_EXTENSION_URL,
+        Severity::Error,
+        "the URL of an extension is missing, relative or has a version",
+        "An extension is known by the absolute URL of its definition, without a version. Only the parts of an extension have relative URLs.",
+    ),
+    doc(
+        VAL_NO_VALUE,
+        Severity::Error,
+        "an element has extensions and no value where the profile wants a value",
+        "The profile says that the value must be there, or which extensions may stand for it.",
+    ),
+    doc(
         VAL_REFERENCE_FORMAT,
         Severity::Error,
         "a reference that is neither a resource's address nor a fragment nor a URN",
@@ -422,6 +458,12 @@ pub const ISSUES: &[IssueDoc] = &[
         "an entry of a bundle is not what the bundle's type asks for, or cannot be referred to",
         "A document begins with a Composition that leads to all else in it, a message with a MessageHeader; a full URL is \
          absolute and ends in the type and id of its resource; a relative reference counts from the full URL of its entry.",
+    ),
+    doc(
+        VAL_AGGREGATION,
+        Severity::Error,
+        "a reference leads to a place that the profile does not allow",
+        "The profile says whether the target is contained, in the same bundle or elsewhere.",
     ),
     doc(
         VAL_DUPLICATE_ID,

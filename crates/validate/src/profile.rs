@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use epr_fhir::Resource;
 use epr_fhir::definitions::{Binding, BindingStrength, Constraint, Definitions, Element, FixedValue, Max, Structure};
 
-use crate::discriminator::{self, Test};
+use crate::discriminator::{self, Belongs};
 use crate::invariant::{self, Compiled};
 use crate::program::{BindingProgram, InvariantProgram};
 
@@ -36,15 +36,24 @@ pub(crate) struct Rule<'d> {
     pub(crate) home_path: &'d str,
     /// How JSON names it: one name a type for a choice.
     pub(crate) names: Vec<JsonName<'d>>,
-    /// What the type asks for by itself, and says by itself where it is missing.
+    /// Whether the check of the resource (or value) against its type looks at the same element: then what the type asks for
+    /// by itself is told there. An element in a slice, or below a value's own type, is asked for once more.
+    pub(crate) is_own: bool,
+    /// What the type asks for by itself.
     pub(crate) base_min: u32,
+    pub(crate) base_max: Option<Max>,
+    /// At least so many, where it is more than none.
     pub(crate) min: Option<u32>,
+    /// At most so many, where the profile allows fewer than the type.
     pub(crate) max: Option<Max>,
     /// The types that are left of a choice.
     pub(crate) types: Option<Vec<&'d str>>,
     pub(crate) fixed: Option<Given<'d>>,
     pub(crate) pattern: Option<Given<'d>>,
     pub(crate) max_length: Option<u32>,
+    pub(crate) must_have_value: bool,
+    /// The extensions of which a primitive without a value must have one.
+    pub(crate) value_alternatives: &'d [String],
     pub(crate) min_value: Option<Given<'d>>,
     pub(crate) max_value: Option<Given<'d>>,
     pub(crate) bindings: Vec<BindingProgram>,
@@ -53,6 +62,8 @@ pub(crate) struct Rule<'d> {
     /// Type codes with the profiles of which a value of the type must meet one.
     pub(crate) type_profiles: Vec<(&'d str, Vec<String>)>,
     pub(crate) children: Vec<RuleId>,
+    /// Children that ask for no more than their type does: looked at only where the type found something missing.
+    pub(crate) echoes: Vec<RuleId>,
     pub(crate) slicing: Option<SlicingRule>,
 }
 
@@ -72,16 +83,24 @@ pub(crate) struct Given<'d> {
 
 /// What a reference may lead to.
 pub(crate) struct TargetRule {
-    /// Resource types; empty: any.
-    pub(crate) types: Box<[String]>,
-    /// The profiles of which the target must meet one, where none of them is a plain type.
+    /// Canonical URLs of types or profiles; empty: any.
     pub(crate) profiles: Vec<String>,
+    /// The resource types that they are about; empty where one of them is not loaded.
+    pub(crate) types: Box<[String]>,
+    /// Those of the profiles that are not loaded.
+    pub(crate) unknown: Vec<String>,
+    /// Whether the target may, or must, be contained, referenced or bundled; empty: any.
+    pub(crate) aggregation: Vec<String>,
+    /// Whether the type of the element asks for the same: then it has told what is wrong.
+    pub(crate) is_of_type: bool,
 }
 
 /// How an element's repetitions are told apart.
 pub(crate) struct SlicingRule {
     pub(crate) is_closed: bool,
     pub(crate) is_open_at_end: bool,
+    /// A choice: where two slices take one value the later counts.
+    pub(crate) is_choice: bool,
     pub(crate) is_ordered: bool,
     pub(crate) slices: Vec<SliceRule>,
 }
@@ -91,8 +110,8 @@ pub(crate) struct SliceRule {
     pub(crate) name: String,
     pub(crate) min: u32,
     pub(crate) max: Max,
-    /// What an item must meet to belong to it; or why that cannot be said.
-    pub(crate) tests: Result<Vec<Test>, String>,
+    /// How it is told whether an item belongs to it.
+    pub(crate) belongs: Belongs,
     pub(crate) rule: RuleId,
 }
 
@@ -103,16 +122,6 @@ impl<'d> ProfileProgram<'d> {
         let mut compiler = Compiler { definitions, structure, rules: Vec::new(), by_id: BTreeMap::new() };
         compiler.rule(root);
         Some(Self { place, structure, rules: compiler.rules })
-    }
-}
-
-impl ProfileProgram<'_> {
-    /// Whether a slice of an extension's extensions is the part of a URL.
-    pub(crate) fn is_part(&self, slice: RuleId, url: &str) -> bool {
-        let rule = &self.rules[slice as usize];
-        let mut urls = rule.children.iter().map(|child| &self.rules[*child as usize]).filter(|rule| rule.name == "url");
-        let fixed = urls.find_map(|rule| rule.fixed.as_ref());
-        fixed.is_some_and(|fixed| fixed.value.root().as_str() == Some(url))
     }
 }
 
@@ -133,10 +142,12 @@ impl<'d> Compiler<'d> {
         self.by_id.insert(&element.id, at);
         let mut rule = self.own(element);
         // Behind a content reference stands what the type asks for, not what the profile asks of the element referred to.
-        for child in self.structure.children_of_id(&element.id).filter(|child| child.slice_name.is_none()) {
+        for child in self.structure.children_of_id(&element.id).filter(|child| !self.structure.is_slice(child)) {
             let child = self.rule(child);
             if self.asks(child) {
                 rule.children.push(child);
+            } else if self.rules[child as usize].min.is_some() || !self.rules[child as usize].echoes.is_empty() {
+                rule.echoes.push(child);
             }
         }
         rule.slicing = self.slicing(element);
@@ -147,8 +158,10 @@ impl<'d> Compiler<'d> {
     /// Whether a rule asks for anything.
     fn asks(&self, at: RuleId) -> bool {
         let rule = &self.rules[at as usize];
-        rule.min.is_some()
+        rule.min.is_some_and(|min| min > rule.base_min)
             || rule.max.is_some()
+            || rule.must_have_value
+            || !rule.value_alternatives.is_empty()
             || rule.types.is_some()
             || rule.fixed.is_some()
             || rule.pattern.is_some()
@@ -168,10 +181,10 @@ impl<'d> Compiler<'d> {
         let home = home(self.definitions, element);
         let base = home.map(|(_, base)| base);
         let name = element.name.strip_suffix("[x]").unwrap_or(&element.name);
-        // That the value of an extension is there, and of a right type, is checked on every extension.
+        // That the value of an extension is of a right type is checked on every extension.
         let is_extension_value = element.base_path == "Extension.value[x]" && self.structure.type_name == "Extension";
         let is_own_value = is_extension_value && element.path == "Extension.value[x]";
-        let counts = element.slice_name.is_none() && !is_own_value && element.path.contains('.');
+        let counts = !self.structure.is_slice(element) && element.path.contains('.');
         let base_min = base.map_or(0, |base| base.min);
         let mut rule = Rule {
             name,
@@ -179,13 +192,17 @@ impl<'d> Compiler<'d> {
             home: home.map(|(structure, _)| structure),
             home_path: home.map_or(&element.path, |(_, base)| &base.path),
             names: names(element, base, name),
+            is_own: home.is_some_and(|(structure, _)| self.is_own(structure)) && !self.is_in_slice(element),
             base_min,
-            min: (counts && element.min > base_min).then_some(element.min),
+            base_max: base.map(|base| base.max),
+            min: (counts && element.min > 0).then_some(element.min),
             max: (counts && stricter(element.max, base.map(|base| base.max))).then_some(element.max),
             types: narrowed(element, base).filter(|_| !is_own_value),
             fixed: given(element.fixed.as_ref(), base.and_then(|base| base.fixed.as_ref())),
             pattern: given(element.pattern.as_ref(), base.and_then(|base| base.pattern.as_ref())),
             max_length: element.max_length.filter(|_| element.max_length != base.and_then(|base| base.max_length)),
+            must_have_value: element.must_have_value,
+            value_alternatives: &element.value_alternatives,
             min_value: given(element.min_value.as_ref(), None),
             max_value: given(element.max_value.as_ref(), None),
             bindings: bindings(element, base),
@@ -215,33 +232,46 @@ impl<'d> Compiler<'d> {
         .collect()
     }
 
+    /// Whether the check against the type looks at the elements of a structure as those of the value itself.
+    fn is_own(&self, home: &Structure) -> bool {
+        home.type_name == self.structure.type_name || home.is_abstract
+    }
+
+    /// Whether an element is a slice, or stands in one.
+    fn is_in_slice(&self, element: &Element) -> bool {
+        let mut end = 0;
+        element.id.split('.').any(|step| {
+            end += step.len() + usize::from(end > 0);
+            step.contains(':')
+                && self.structure.element_by_id(&element.id[..end]).is_none_or(|owner| self.structure.is_slice(owner))
+        })
+    }
+
     fn target(&self, element: &Element, base: Option<&Element>) -> Option<TargetRule> {
-        let targets = |e: &Element| -> Vec<String> {
+        let reference = element.types.iter().find(|of| of.code == "Reference")?;
+        let asked = |e: &Element| -> Vec<String> {
             let references = e.types.iter().filter(|of| of.code == "Reference");
             references.flat_map(|of| of.target_profiles.clone()).collect()
         };
-        let asked = targets(element);
-        if asked.is_empty() || base.is_some_and(|base| targets(base) == asked) {
+        let is_of_type = base.is_some_and(|base| asked(base) == reference.target_profiles);
+        if is_of_type && reference.aggregation.is_empty() {
             return None;
         }
         let mut types = Vec::new();
-        let mut has_plain_type = false;
-        for url in &asked {
+        let mut unknown = Vec::new();
+        let mut is_any = false;
+        for url in &reference.target_profiles {
             match self.definitions.structure(url) {
-                None => return None,
-                Some(s) if matches!(s.type_name.as_str(), "Resource" | "DomainResource") => {
-                    types.clear();
-                    has_plain_type = true;
-                    break;
-                }
-                Some(s) => {
-                    has_plain_type |= !s.is_profile();
-                    types.push(s.type_name.clone());
-                }
+                None => unknown.push(url.clone()),
+                Some(s) if s.type_name == "Resource" => is_any = true,
+                Some(s) => types.push(s.type_name.clone()),
             }
         }
         types.dedup();
-        Some(TargetRule { types: types.into(), profiles: if has_plain_type { Vec::new() } else { asked } })
+        let profiles = if is_any { Vec::new() } else { reference.target_profiles.clone() };
+        let types = if is_any || !unknown.is_empty() { Vec::new() } else { types };
+        let aggregation = reference.aggregation.clone();
+        Some(TargetRule { types: types.into(), profiles, unknown, aggregation, is_of_type })
     }
 
     fn slicing(&mut self, element: &'d Element) -> Option<SlicingRule> {
@@ -252,18 +282,22 @@ impl<'d> Compiler<'d> {
         }
         let slicing = element.slicing.as_ref();
         let rules = slicing.map_or(SlicingRules::Open, |s| s.rules);
-        let slices = slices.into_iter().map(|slice| SliceRule {
-            name: slice.slice_name.clone().unwrap_or_default(),
-            min: slice.min,
-            max: slice.max,
-            tests: discriminator::tests(self.definitions, self.structure, element, slice),
-            rule: self.rule(slice),
-        });
+        let mut rules_of_slices = Vec::with_capacity(slices.len());
+        for (i, slice) in slices.iter().enumerate() {
+            rules_of_slices.push(SliceRule {
+                name: slice.slice_name.clone().unwrap_or_default(),
+                min: slice.min,
+                max: slice.max,
+                belongs: discriminator::belongs(self.definitions, self.structure, slicing, &slices[..i], slice),
+                rule: self.rule(slice),
+            });
+        }
         Some(SlicingRule {
-            slices: slices.collect(),
+            slices: rules_of_slices,
             is_closed: rules == SlicingRules::Closed,
             is_open_at_end: rules == SlicingRules::OpenAtEnd,
             is_ordered: slicing.is_some_and(|s| s.ordered),
+            is_choice: element.is_choice(),
         })
     }
 }

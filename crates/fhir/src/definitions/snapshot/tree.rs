@@ -39,6 +39,11 @@ impl Tree {
             let Some((owner, is_slice)) = owner_of(&element.id) else { continue };
             if let Some(owner) = by_id.get(owner) {
                 tree.nodes[*owner].below(is_slice).push(at);
+            } else if let Some((parent, false)) = owner_of(owner)
+                && let Some(parent) = by_id.get(parent)
+            {
+                // An element that has the name of a slice and is none.
+                tree.nodes[*parent].children.push(at);
             }
         }
         tree
@@ -62,6 +67,21 @@ impl Tree {
     /// The element with an id.
     pub(super) fn find(&self, id: &str) -> Option<At> {
         self.nodes.iter().position(|node| node.element.id == id)
+    }
+
+    /// Gives an element, and what is below it, the name of a slice that it is not.
+    pub(super) fn name_as_slice(&mut self, at: At, name: &str) {
+        let from = self.nodes[at].element.id.clone();
+        let to = format!("{from}:{name}");
+        let mut waiting = vec![at];
+        while let Some(at) = waiting.pop() {
+            let node = &mut self.nodes[at];
+            if let Some(rest) = node.element.id.strip_prefix(&from) {
+                node.element.id = format!("{to}{rest}");
+            }
+            waiting.extend(node.children.iter().chain(&node.slices));
+        }
+        self.nodes[at].element.slice_name = Some(name.to_owned());
     }
 
     /// Adds an element below another, as child or as slice.
