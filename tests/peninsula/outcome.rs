@@ -139,6 +139,11 @@ impl Outcome {
         findings
     }
 
+    /// How often a rule found something in a table of any source.
+    pub(crate) fn findings_of_table(&self, code: &str, table: &str) -> usize {
+        self.issues.iter().filter(|i| i.code == code && i.table.as_deref() == Some(table)).count()
+    }
+
     /// Whether a rule found something at the row itself, at a resource made of it, or, where a rule is about a
     /// patient as a whole, at the row's patient.
     pub(crate) fn has_finding(&self, code: &str, row: &Row) -> bool {

@@ -130,6 +130,7 @@ impl Fact {
     /// Whether a hazard is about facts of this domain.
     pub(crate) fn is_hit_by(&self, kind: &str) -> bool {
         match kind.split('-').next() {
+            Some("AL") if kind == "AL-06" => self.domain == "alert",
             Some("AL") => self.domain == "allergy",
             Some("AP") => self.domain == "appointment",
             Some("RT") => self.domain == "rtt",

@@ -31,7 +31,8 @@ impl Life<'_> {
         if self.identity.death.is_some() {
             return;
         }
-        if self.identity.part == Part::ClockChange {
+        // Nobody is booked at two places at one time.
+        if self.identity.part == Part::ClockChange && organisation == self.identity.main() {
             self.bookings_as_clocks_change(holder, organisation);
         }
         let n = match self.dice.below(100) {
@@ -106,6 +107,7 @@ impl Life<'_> {
             received,
             specialty: code,
             priority,
+            planted_priority: None,
             source,
             closed,
             ubrn,

@@ -35,6 +35,7 @@ pub(crate) fn plant(identity: &Identity, person: &mut Person, taken: Option<Stri
         Kind::Co04 => planting.code(person),
         Kind::Da02 => planting.text(person),
         Kind::Da03 => planting.orphan(person),
+        _ => planting.second_wave(person),
     }
 }
 
@@ -45,22 +46,22 @@ pub(crate) fn mark_number_taken(owner: u64, main: Organisation, person: &mut Per
     person.registrations[holder].defect = Some(Defect { kind: Kind::Id03, note, of: Some(owner) });
 }
 
-struct Planting<'a> {
-    identity: &'a Identity,
-    kind: Kind,
+pub(super) struct Planting<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) kind: Kind,
     /// The main organisation's registration.
-    holder: usize,
+    pub(super) holder: usize,
     /// A new row at the main organisation.
-    row: Row,
-    v: u64,
+    pub(super) row: Row,
+    pub(super) v: u64,
 }
 
 impl Planting<'_> {
-    fn mark(&self, note: &'static str) -> Defect {
+    pub(super) fn mark(&self, note: &'static str) -> Defect {
         Defect { kind: self.kind, note, of: None }
     }
 
-    fn second_mark(&self, note: &'static str) -> Defect {
+    pub(super) fn second_mark(&self, note: &'static str) -> Defect {
         Defect { kind: self.kind, note, of: Some(self.identity.number) }
     }
 
@@ -165,7 +166,7 @@ impl Planting<'_> {
         }
     }
 
-    fn booking(&self, start: jiff::civil::DateTime, note: &'static str) -> Appointment {
+    pub(super) fn booking(&self, start: jiff::civil::DateTime, note: &'static str) -> Appointment {
         let organisation = self.identity.main();
         let specialty = 3 + (self.v % 3) as usize;
         Appointment {

@@ -44,6 +44,9 @@ pub(crate) struct Consultant {
     pub(crate) specialty: &'static str,
 }
 
+/// What a PAS has for those of whom no practice is known; planted OR-01.
+pub(crate) static NO_PRACTICE: Practice = Practice { row: 799, ods: "V81999", name: "PRACTICE CODE UNKNOWN" };
+
 /// The treatment functions in use, with their national names.
 pub(crate) const SPECIALTIES: [(&str, &str); 13] = [
     ("100", "GENERAL SURGERY"),

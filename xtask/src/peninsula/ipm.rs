@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::clock::{Clock, iso_date, slashed};
 use super::database::{Database, Table};
 use super::dice::add_minutes;
-use super::estate::{PRACTICES, Place, PlaceKind, clinics, consultants, wards};
+use super::estate::{NO_PRACTICE, PRACTICES, Place, PlaceKind, clinics, consultants, wards};
 use super::model::{Archive, Exporter, Person, Registration, Row, Setting, System};
 use super::truth::{At, Domain, Truth, rule_note};
 
@@ -25,7 +25,7 @@ macro_rules! tables {
                     " TEXT, SURNAME TEXT, FORENAME TEXT, SECOND_FORENAME TEXT, DTTM_OF_BIRTH TEXT, \
                      DTTM_OF_DEATH TEXT, ADDR_LINE1 TEXT, ADDR_LINE2 TEXT, ADDR_LINE3 TEXT, POSTCODE TEXT, \
                      ETHGR_CODE TEXT, ARCHV_FLAG TEXT, PRACTICE_REFNO INTEGER, MARRY_CODE TEXT, HOME_TEL TEXT, \
-                     DEATH_NOTIF TEXT"
+                     DEATH_NOTIF TEXT, ACCESS_CODE TEXT, MOTHER_REFNO INTEGER"
                 ),
             ),
             (
@@ -84,12 +84,12 @@ macro_rules! tables {
             (
                 "MEDICATIONS",
                 "MEDIC_REFNO INTEGER, PATNT_REFNO INTEGER, DMD_CODE TEXT, DRUG_NAME TEXT, DOSE_TEXT TEXT, \
-                 START_DTTM TEXT, END_DTTM TEXT, ARCHV_FLAG TEXT",
+                 DOSE_VALUE TEXT, DOSE_UNIT TEXT, START_DTTM TEXT, END_DTTM TEXT, ARCHV_FLAG TEXT",
             ),
             (
                 "OBSERVATIONS",
-                "OBSVN_REFNO INTEGER, PATNT_REFNO INTEGER, TAKEN_DTTM TEXT, OBS_CODE TEXT, VALUE TEXT, UNIT TEXT, \
-                 ARCHV_FLAG TEXT",
+                "OBSVN_REFNO INTEGER, PATNT_REFNO INTEGER, TAKEN_DTTM TEXT, REPORTED_DTTM TEXT, OBS_CODE TEXT, \
+                 VALUE TEXT, UNIT TEXT, ARCHV_FLAG TEXT",
             ),
             (
                 "LETTERS",
@@ -190,7 +190,7 @@ impl Ipm {
     ) -> Result<Box<dyn Exporter>> {
         let database = Database::create(file, tables)?;
         let organisation = system.organisation();
-        for practice in &PRACTICES {
+        for practice in PRACTICES.iter().chain([&NO_PRACTICE]) {
             database.insert("HEALTH_ORGANISATIONS", &[&practice.row, &practice.ods, &practice.name])?;
         }
         for doctor in consultants(organisation) {
@@ -225,7 +225,8 @@ impl Ipm {
             let shouted = name.as_ref()?.to_uppercase();
             Some(if is_padded { format!("{shouted:<30}") } else { shouted })
         };
-        let sex = r.sex.map(|sex| codes.sex[sex as usize]);
+        let sex = r.special.sex_code.or_else(|| r.sex.map(|sex| codes.sex[sex as usize]));
+        let access = if r.special.is_restricted { "R" } else { "N" };
         let marital = codes.marital["SMDWPN".find(r.marital).unwrap_or(5)];
         let ethnic = match r.ethnic {
             "A" if codes.has_local_ethnic && r.row.is_multiple_of(3) => "AX".to_owned(),
@@ -240,7 +241,7 @@ impl Ipm {
             "PATIENTS",
             &[
                 &r.row,
-                &r.local_number,
+                &Some(&r.local_number).filter(|number| !number.is_empty()),
                 &r.shown_number(),
                 &r.status,
                 &sex,
@@ -259,6 +260,8 @@ impl Ipm {
                 &marital,
                 &r.phone,
                 &notified,
+                &access,
+                &r.special.mother,
             ],
         )?;
         for (i, former) in r.former.iter().enumerate() {
@@ -315,7 +318,12 @@ impl Ipm {
     fn problems(&self, person: &Person, truth: &mut Truth) -> Result<()> {
         for p in self.mine(person, &person.problems, |p| &p.row) {
             let status = if p.resolved.is_some() { "I" } else { "A" };
-            let onset = slashed(p.onset.at(0, 0, 0, 0));
+            // Of some only the year was ever known.
+            let onset = if p.row.number.is_multiple_of(3) {
+                p.onset.year().to_string()
+            } else {
+                slashed(p.onset.at(0, 0, 0, 0))
+            };
             let patient = person.patient_key(&p.row);
             let flag = flag(p.row.archive);
             let cells: [&dyn rusqlite::ToSql; 8] =
@@ -378,7 +386,7 @@ impl Ipm {
                     &person.patient_key(&r.row),
                     &slashed(r.received),
                     &r.specialty,
-                    &codes.priority[usize::from(r.priority) - 1],
+                    &r.planted_priority.unwrap_or(codes.priority[usize::from(r.priority) - 1]),
                     &r.source,
                     &(if r.closed.is_some() { "C" } else { "O" }),
                     &r.closed.map(slashed),
@@ -387,6 +395,7 @@ impl Ipm {
                     &flag(r.row.archive),
                 ],
             )?;
+            truth.defect(person, r.row.defect.as_ref(), self.at("REFERRALS", &r.row.number.to_string()))?;
         }
         for p in self.mine(person, &person.pathways, |p| &p.row) {
             self.database.insert(
@@ -454,9 +463,10 @@ impl Ipm {
             let (start, end) = (slashed(m.started.at(0, 0, 0, 0)), m.stopped.map(|d| slashed(d.at(0, 0, 0, 0))));
             let patient = person.patient_key(&m.row);
             let flag = flag(m.row.archive);
-            let cells: [&dyn rusqlite::ToSql; 8] =
-                [&m.row.number, &patient, &m.dmd, &m.name, &m.dose, &start, &end, &flag];
+            let cells: [&dyn rusqlite::ToSql; 10] =
+                [&m.row.number, &patient, &m.dmd, &m.name, &m.dose, &m.amount, &m.unit, &start, &end, &flag];
             self.database.insert("MEDICATIONS", &cells)?;
+            truth.defect(person, m.row.defect.as_ref(), self.at("MEDICATIONS", &m.row.number.to_string()))?;
         }
         for o in self.mine(person, &person.observations, |o| &o.row) {
             let code = o.planted_code.unwrap_or(o.code);
@@ -464,7 +474,7 @@ impl Ipm {
             let flag = flag(o.row.archive);
             self.database.insert(
                 "OBSERVATIONS",
-                &[&o.row.number, &patient, &slashed(o.taken), &code, &o.value, &o.unit, &flag],
+                &[&o.row.number, &patient, &slashed(o.taken), &slashed(o.reported), &code, &o.value, &o.unit, &flag],
             )?;
             truth.defect(person, o.row.defect.as_ref(), self.at("OBSERVATIONS", &o.row.number.to_string()))?;
         }
@@ -475,6 +485,7 @@ impl Ipm {
                 "LETTERS",
                 &[&l.row.number, &patient, &slashed(l.typed), &l.title, &l.mime, &l.content, &flag],
             )?;
+            truth.defect(person, l.row.defect.as_ref(), self.at("LETTERS", &l.row.number.to_string()))?;
         }
         Ok(())
     }

@@ -33,13 +33,14 @@ const PROBLEMS: [(&str, &str, &str); 13] = [
 ];
 
 /// dm+d virtual products.
-const MEDICINES: [(&str, &str, &str); 6] = [
-    ("42109611000001109", "Paracetamol 500mg tablets", "Two tablets up to four times a day"),
-    ("319283006", "Amlodipine 5mg tablets", "One tablet each morning"),
-    ("109081006", "Metformin 500mg tablets", "One tablet twice a day with food"),
-    ("319997009", "Simvastatin 20mg tablets", "One tablet at night"),
-    ("317291008", "Omeprazole 20mg gastro-resistant capsules", "One capsule each morning"),
-    ("319775004", "Aspirin 75mg dispersible tablets", "One tablet each day"),
+/// Product, name, dose in words, in numbers, and what it is counted in.
+pub(super) const MEDICINES: [(&str, &str, &str, &str, &str); 6] = [
+    ("42109611000001109", "Paracetamol 500mg tablets", "Two tablets up to four times a day", "2", "tablet"),
+    ("319283006", "Amlodipine 5mg tablets", "One tablet each morning", "1", "tablet"),
+    ("109081006", "Metformin 500mg tablets", "One tablet twice a day with food", "1", "tablet"),
+    ("319997009", "Simvastatin 20mg tablets", "One tablet at night", "1", "tablet"),
+    ("317291008", "Omeprazole 20mg gastro-resistant capsules", "One capsule each morning", "1", "capsule"),
+    ("319775004", "Aspirin 75mg dispersible tablets", "One tablet each day", "1", "tablet"),
 ];
 
 const COMPLAINTS: [&str; 5] = ["29857009", "21522001", "267036007", "82271004", "25064002"];
@@ -55,7 +56,7 @@ const CALLS: [(&str, (&str, &str)); 4] = [
 ];
 
 /// A letter with a body that any reader opens; it names nobody.
-const LETTER_PDF: &[u8] =
+pub(super) const LETTER_PDF: &[u8] =
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count \
 1>>endobj\n3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
 
@@ -373,15 +374,16 @@ impl Life<'_> {
             discharge_status,
             is_withdrawn,
             is_replaced,
+            is_site_known: true,
         });
     }
 
     fn medication(&mut self, holder: usize) {
-        let (dmd, name, dose) = *self.dice.pick(&MEDICINES);
+        let (dmd, name, dose, amount, unit) = *self.dice.pick(&MEDICINES);
         let started = self.some_day();
         let stopped = self.dice.percent(30).then(|| self.dice.day(started, self.last));
         let row = self.row_of_some_age(holder);
-        self.person.medications.push(Medication { row, dmd, name, dose, started, stopped });
+        self.person.medications.push(Medication { row, dmd, name, dose, amount, unit, started, stopped });
     }
 
     fn observations(&mut self, holder: usize) {
@@ -398,7 +400,17 @@ impl Life<'_> {
                 _ => ("TEMP", "Cel", format!("{}.{tenth}", self.dice.between(35, 39))),
             };
             let row = self.row(holder);
-            self.person.observations.push(Observation { row, taken, code, planted_code: None, value, unit });
+            let reported = add_settled(taken, 5);
+            self.person.observations.push(Observation {
+                row,
+                taken,
+                reported,
+                is_local: false,
+                code,
+                planted_code: None,
+                value,
+                unit,
+            });
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) mod cds;
 pub(crate) mod clock;
 pub(crate) mod database;
 pub(crate) mod defects;
+mod defects_of_care;
 pub(crate) mod dice;
 pub(crate) mod estate;
 #[cfg(test)]

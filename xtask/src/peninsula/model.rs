@@ -159,10 +159,33 @@ pub(crate) enum Kind {
     Co04,
     Da02,
     Da03,
+    Id04,
+    Id05,
+    Id07,
+    Id12,
+    De04,
+    Ap03,
+    Rt03,
+    Rt04,
+    En03,
+    En04,
+    Me01,
+    Me02,
+    Me03,
+    Me04,
+    Me05,
+    Co02,
+    Co03,
+    Re01,
+    Re02,
+    Do01,
+    Da01,
+    Da04,
+    Or01,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 45] = [
         Self::Id01,
         Self::Id02,
         Self::Id03,
@@ -185,6 +208,29 @@ impl Kind {
         Self::Co04,
         Self::Da02,
         Self::Da03,
+        Self::Id04,
+        Self::Id05,
+        Self::Id07,
+        Self::Id12,
+        Self::De04,
+        Self::Ap03,
+        Self::Rt03,
+        Self::Rt04,
+        Self::En03,
+        Self::En04,
+        Self::Me01,
+        Self::Me02,
+        Self::Me03,
+        Self::Me04,
+        Self::Me05,
+        Self::Co02,
+        Self::Co03,
+        Self::Re01,
+        Self::Re02,
+        Self::Do01,
+        Self::Da01,
+        Self::Da04,
+        Self::Or01,
     ];
 
     pub(crate) fn code(self) -> &'static str {
@@ -211,6 +257,29 @@ impl Kind {
             Self::Co04 => "CO-04",
             Self::Da02 => "DA-02",
             Self::Da03 => "DA-03",
+            Self::Id04 => "ID-04",
+            Self::Id05 => "ID-05",
+            Self::Id07 => "ID-07",
+            Self::Id12 => "ID-12",
+            Self::De04 => "DE-04",
+            Self::Ap03 => "AP-03",
+            Self::Rt03 => "RT-03",
+            Self::Rt04 => "RT-04",
+            Self::En03 => "EN-03",
+            Self::En04 => "EN-04",
+            Self::Me01 => "ME-01",
+            Self::Me02 => "ME-02",
+            Self::Me03 => "ME-03",
+            Self::Me04 => "ME-04",
+            Self::Me05 => "ME-05",
+            Self::Co02 => "CO-02",
+            Self::Co03 => "CO-03",
+            Self::Re01 => "RE-01",
+            Self::Re02 => "RE-02",
+            Self::Do01 => "DO-01",
+            Self::Da01 => "DA-01",
+            Self::Da04 => "DA-04",
+            Self::Or01 => "OR-01",
         }
     }
 }
@@ -314,7 +383,23 @@ pub(crate) struct Registration {
     pub(crate) marital: char,
     pub(crate) practice: &'static Practice,
     pub(crate) archive: Archive,
+    pub(crate) special: Special,
     pub(crate) defect: Option<Defect>,
+}
+
+/// What few registrations have; a system writes what it has a place for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Special {
+    /// Access is restricted. iPM only.
+    pub(crate) is_restricted: bool,
+    /// Planted ID-04: a second verified NHS number. RH8 only.
+    pub(crate) other_number: Option<String>,
+    /// Planted ID-05: the row that the system says took this one's place. RH8 only.
+    pub(crate) replaced_by: Option<u64>,
+    /// Planted DA-04: this stands in the sex column. iPM only.
+    pub(crate) sex_code: Option<&'static str>,
+    /// Planted ID-12: the row that the system says is the mother's. iPM only.
+    pub(crate) mother: Option<u64>,
 }
 
 impl Registration {
@@ -495,6 +580,8 @@ pub(crate) struct EdAttendance {
     pub(crate) is_withdrawn: bool,
     /// Sent twice: an earlier version with another departure is replaced by this one.
     pub(crate) is_replaced: bool,
+    /// Unless EN-04 is planted. RH8 only.
+    pub(crate) is_site_known: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -504,6 +591,8 @@ pub(crate) struct Referral {
     pub(crate) specialty: &'static str,
     /// 1 routine, 2 urgent, 3 two-week wait.
     pub(crate) priority: u8,
+    /// Planted RT-04: this stands in the priority column. iPM only.
+    pub(crate) planted_priority: Option<&'static str>,
     /// National source of referral.
     pub(crate) source: &'static str,
     pub(crate) closed: Option<DateTime>,
@@ -591,7 +680,11 @@ pub(crate) struct Medication {
     pub(crate) row: Row,
     pub(crate) dmd: &'static str,
     pub(crate) name: &'static str,
+    /// In words; empty only where ME-04 is planted.
     pub(crate) dose: &'static str,
+    /// In numbers, and what it is counted in. iPM only.
+    pub(crate) amount: &'static str,
+    pub(crate) unit: &'static str,
     pub(crate) started: Date,
     pub(crate) stopped: Option<Date>,
 }
@@ -600,6 +693,10 @@ pub(crate) struct Medication {
 pub(crate) struct Observation {
     pub(crate) row: Row,
     pub(crate) taken: DateTime,
+    /// When it was written into the record. iPM only.
+    pub(crate) reported: DateTime,
+    /// Planted DA-01: the time has no offset. RH8 only.
+    pub(crate) is_local: bool,
     /// HT WT SBP DBP PULSE TEMP.
     pub(crate) code: &'static str,
     /// Planted CO-04: this stands in the code column.

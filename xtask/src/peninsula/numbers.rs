@@ -47,6 +47,12 @@ pub(crate) fn outside_test_range(person: u64) -> String {
     (first..).find_map(with_check_digit).expect("of eleven numbers ten have a check digit")
 }
 
+/// A valid number of the test ranges that no person of the peninsula has.
+pub(crate) fn spare(person: u64) -> String {
+    let first = 998_900_000 + (person % 90_000) as u32;
+    (first..).find_map(with_check_digit).expect("of eleven numbers ten have a check digit")
+}
+
 /// A number that is no person's: a placeholder, one with a wrong check digit, or one of another nation.
 pub(crate) fn invalid(person: u64, own: &str, variant: u64) -> String {
     let nine = 10_101_000 + (person % 900) as u32;

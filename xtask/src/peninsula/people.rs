@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime, date};
 use super::clock::AS_OF;
 use super::dice::{Dice, Purpose, add_days};
 use super::estate::{PRACTICES, TOWNS};
-use super::model::{Address, Archive, FormerName, Kind, Organisation, Registration, Sex};
+use super::model::{Address, Archive, FormerName, Kind, Organisation, Registration, Sex, Special};
 use super::names;
 use super::numbers::NhsNumbers;
 use super::plan::{Part, Plan};
@@ -57,6 +57,27 @@ impl Identity {
             Some(Kind::Id09) if v.is_multiple_of(3) => [Rk9, Ref][v / 3 % 2],
             Some(Kind::Al02) => [Rk9, Ref, Rbz, Ra9, Hosp1, Hosp2, Hosp3][v % 7],
             Some(Kind::Rt05) if v % 5 == 2 => Ra9,
+            Some(Kind::Id04 | Kind::Id05 | Kind::Rt03 | Kind::En04 | Kind::Da01) => Rh8,
+            Some(
+                Kind::Id07
+                | Kind::Id12
+                | Kind::De04
+                | Kind::Ap03
+                | Kind::Rt04
+                | Kind::En03
+                | Kind::Me01
+                | Kind::Me02
+                | Kind::Me03
+                | Kind::Me04
+                | Kind::Me05
+                | Kind::Co02
+                | Kind::Co03
+                | Kind::Re01
+                | Kind::Re02
+                | Kind::Do01
+                | Kind::Da04
+                | Kind::Or01,
+            ) => [Rk9, Ref][v % 2],
             Some(_) => TRUSTS[v % 5],
             None if matches!(self.part, Part::NumberTaken { .. }) => Ra9,
             None => TRUSTS[self.home],
@@ -270,7 +291,7 @@ pub(crate) fn registrations(seed: u64, identity: &Identity, numbers: &NhsNumbers
         let earlier: Option<&Registration> = registrations.last();
         let is_second = earlier.is_some_and(|r| r.organisation == organisation);
         let mut registration = register(&mut dice, identity, numbers, organisation, i);
-        if is_second && identity.variant % 2 == 1 {
+        if is_second && identity.variant % 2 == 1 && identity.part == Part::Twice {
             registration.archive = Archive::Archived;
         }
         registrations.push(registration);
@@ -298,7 +319,8 @@ fn organisations(dice: &mut Dice, identity: &Identity) -> Vec<Organisation> {
             let (one, other) = pair_of(pair);
             return vec![one, other];
         }
-        Part::Defect(Kind::Id03 | Kind::Id08 | Kind::Id09 | Kind::De02 | Kind::Da02) => return chosen,
+        Part::Defect(Kind::Id03 | Kind::Id04 | Kind::Id08 | Kind::Id09 | Kind::De02 | Kind::Da02) => return chosen,
+        Part::Defect(Kind::Id05) => return vec![main, main],
         Part::Defect(Kind::Id10 | Kind::De01) => chosen.push(identity.second_main()),
         Part::Defect(Kind::Al03) if identity.variant % 2 == 1 => chosen.push(identity.second_main()),
         Part::Twice => chosen.push(main),
@@ -387,6 +409,7 @@ fn register(
         marital: identity.marital,
         practice: &PRACTICES[identity.home * 4 + (identity.number % 4) as usize],
         archive: Archive::Live,
+        special: Special { is_restricted: identity.number % 25 == 3, ..Special::default() },
         defect: None,
     }
 }

@@ -7,7 +7,7 @@ use super::model::Kind;
 
 /// A block's usual length, and the least in which every part has a place.
 const BLOCK: u64 = 100;
-const SMALLEST_BLOCK: u64 = 50;
+const SMALLEST_BLOCK: u64 = 75;
 
 /// Every two of the nine organisations.
 pub(crate) const N_PAIRS: u64 = 36;
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_five_people_or_one_in_a_hundred() {
-        for (n_people, expected) in [(300, 5), (333, 5), (500, 5), (999, 9), (5000, 50)] {
+        for (n_people, expected) in [(375, 5), (400, 5), (500, 5), (999, 9), (5000, 50)] {
             let counts = kinds(1, n_people);
             assert!(Kind::ALL.iter().all(|kind| counts[kind] >= expected), "{n_people}: {counts:?}");
         }

@@ -129,7 +129,8 @@ pub(super) fn patient(clock: &Clock, key: &str, registration: &Registration) -> 
                     ("system", text(format!("{LOCAL}.5.737384.14"))),
                     ("value", text(registration.local_number.as_str())),
                 ]),
-                nhs_number(registration),
+                nhs_number(registration, registration.nhs_number.as_deref()),
+                nhs_number(registration, registration.special.other_number.as_deref()),
             ]),
         ),
         ("active", truth_value(registration.archive == Archive::Live)),
@@ -165,7 +166,12 @@ pub(super) fn patient(clock: &Clock, key: &str, registration: &Registration) -> 
             ])]),
         ),
         ("managingOrganization", organisation("RH8")),
+        ("link", list([registration.special.replaced_by.map_or(Json::Nothing, replaced_by)])),
     ])
+}
+
+fn replaced_by(row: u64) -> Json {
+    object([("other", reference(&format!("Patient/{}", id(Role::Patient, row)))), ("type", text("replaced-by"))])
 }
 
 /// UK Core takes `S` from HL7's code system and the others from the national one.
@@ -176,8 +182,8 @@ fn marital_status(national_code: char) -> Json {
     }
 }
 
-fn nhs_number(registration: &Registration) -> Json {
-    let Some(digits) = registration.nhs_number.as_deref() else { return Json::Nothing };
+fn nhs_number(registration: &Registration, digits: Option<&str>) -> Json {
+    let Some(digits) = digits else { return Json::Nothing };
     let status = registration.status.map_or(Json::Nothing, |status| {
         extension("NHSNumberVerificationStatus", national("NHSNumberVerificationStatusEngland", status))
     });
@@ -404,7 +410,7 @@ pub(super) fn emergency(view: &View<'_>, attendance: &EdAttendance) -> Json {
         ("subject", reference(&view.patient(row))),
         ("period", period(view, attendance.arrived, Some(attendance.departed))),
         ("reasonCode", list(reasons.map(|code| concept(SNOMED, code, None)))),
-        ("serviceProvider", organisation("RH8")),
+        ("serviceProvider", if attendance.is_site_known { organisation("RH8") } else { Json::Nothing }),
     ])
 }
 
@@ -610,7 +616,10 @@ pub(super) fn observation(view: &View<'_>, observation: &Observation) -> Json {
         ),
         ("code", code),
         ("subject", reference(&view.patient(row))),
-        ("effectiveDateTime", text(view.instant(observation.taken))),
+        (
+            "effectiveDateTime",
+            text(if observation.is_local { observation.taken.to_string() } else { view.instant(observation.taken) }),
+        ),
         (
             "valueQuantity",
             object([

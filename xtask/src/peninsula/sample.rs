@@ -75,6 +75,7 @@ fn registration(place: u64, organisation: Organisation) -> Registration {
         marital: 'M',
         practice: &PRACTICES[0],
         archive: Archive::Live,
+        special: Special::default(),
         defect: None,
     }
 }
@@ -108,6 +109,7 @@ pub(super) fn person() -> Person {
         discharge_status: "1077021000000100",
         is_withdrawn,
         is_replaced,
+        is_site_known: true,
     };
     Person {
         number: 1,
@@ -173,6 +175,7 @@ pub(super) fn person() -> Person {
             received: noon(2026, 3, 2),
             specialty: "320",
             priority: 3,
+            planted_priority: None,
             source: "03",
             closed: None,
             ubrn: Some("000012345678".to_owned()),
@@ -228,12 +231,16 @@ pub(super) fn person() -> Person {
             dmd: "323509004",
             name: "Amoxicillin 500mg capsules",
             dose: "One three times a day",
+            amount: "1",
+            unit: "capsule",
             started: date(2026, 10, 1),
             stopped: None,
         }],
         observations: vec![Observation {
             row: row(0, 14),
             taken: noon(2026, 10, 21),
+            reported: noon(2026, 10, 21),
+            is_local: false,
             code: "WT",
             planted_code: None,
             value: "72.50".to_owned(),

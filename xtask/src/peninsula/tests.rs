@@ -146,10 +146,10 @@ fn verified_records_of_one_person_meet_the_automatic_rule() {
 #[test]
 fn all_kinds_are_planted_at_every_seed_and_none_in_the_twin() {
     for seed in 1..=3 {
-        let (_folder, counts) = written(seed, 300, false);
+        let (_folder, counts) = written(seed, 375, false);
         assert!(Kind::ALL.iter().all(|kind| counts.defects[kind] == 5), "{seed}: {:?}", counts.defects);
     }
-    let (folder, counts) = written(1, 300, true);
+    let (folder, counts) = written(1, 375, true);
     assert!(counts.defects.is_empty());
     let defects = std::fs::read_to_string(folder.path().join("truth/defects.csv")).unwrap();
     assert_eq!(defects.lines().count(), 1);
