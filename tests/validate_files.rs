@@ -220,6 +220,34 @@ fn an_unknown_profile_is_not_checked_and_strictness_makes_it_count() {
 }
 
 #[test]
+fn a_list_of_codes_that_a_user_holds_is_what_codes_are_judged_by() {
+    if !binary::can_run() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let condition = |code: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"a","subject":{{"display":"x"}},"code":{{"coding":[{{"system":"http://snomed.info/sct","code":"{code}"}}]}}}}"#
+        )
+    };
+    fs::write(folder.path().join("in.json"), condition("44054006")).unwrap();
+    fs::write(folder.path().join("out.json"), condition("22298006")).unwrap();
+    fs::write(folder.path().join("codes.csv"), "code,display,inactive\n44054006,,\n").unwrap();
+    let codes = "http://snomed.info/sct=codes.csv";
+    let ask = |args: &[&str], file: &str, expected: i32| {
+        let args: Vec<&str> = args.iter().chain(&["--format", "ndjson", file]).copied().collect();
+        lines(&binary::expect(&mut validate(folder.path(), &args), &[expected]))[0]["errors"].as_u64().unwrap()
+    };
+    assert_eq!(ask(&[], "out.json", 0), 0);
+    assert_eq!(ask(&["--codes", codes], "in.json", 0), 0);
+    assert_eq!(ask(&["--codes", codes], "out.json", 1), 1);
+    assert_eq!(ask(&["--codes-part", codes], "out.json", 0), 0);
+    let absent =
+        validate(folder.path(), &["--codes", "http://snomed.info/sct=absent.csv", "in.json"]).output().unwrap();
+    assert_eq!(absent.status.code(), Some(2));
+}
+
+#[test]
 fn fail_on_chooses_what_makes_exit_code_1() {
     if !binary::can_run() {
         return;

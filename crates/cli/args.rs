@@ -189,6 +189,14 @@ pub(crate) struct ValidateArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) profile: Vec<String>,
 
+    /// All codes of a code system, from a CSV file (code,display,inactive) or SNOMED CT's RF2 snapshot files; again for more.
+    #[arg(long, value_name = "SYSTEM=PATH")]
+    pub(crate) codes: Vec<String>,
+
+    /// Some codes of a code system, likewise; a code that is not among them is not checked.
+    #[arg(long, value_name = "SYSTEM=PATH")]
+    pub(crate) codes_part: Vec<String>,
+
     /// What could not be checked counts as an error.
     #[arg(long)]
     pub(crate) strict_terminology: bool,

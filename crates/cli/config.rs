@@ -22,6 +22,9 @@ pub(crate) struct ProjectFile {
     pub(crate) source: BTreeMap<String, SourceSection>,
     #[serde(default)]
     pub(crate) packages: PackagesSection,
+    /// Lists of codes that the project holds, by code system.
+    #[serde(default)]
+    pub(crate) terminology: BTreeMap<String, CodesEntry>,
     #[serde(default)]
     pub(crate) profiles: Table,
     #[serde(default)]
@@ -91,6 +94,37 @@ pub(crate) struct PackagesSection {
     pub(crate) entries: Vec<PackageEntry>,
     #[serde(default)]
     pub(crate) registries: Vec<String>,
+}
+
+/// The codes of one system: a path, or a table that says more.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum CodesEntry {
+    Path(PathBuf),
+    Table(CodesTable),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CodesTable {
+    /// A CSV file, or a file or folder of SNOMED CT's RF2, from the project's folder.
+    pub(crate) path: PathBuf,
+    /// Whether there are codes of the system beside these.
+    #[serde(default)]
+    pub(crate) part: bool,
+}
+
+impl CodesEntry {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Path(path) => path,
+            Self::Table(table) => &table.path,
+        }
+    }
+
+    pub(crate) fn is_part(&self) -> bool {
+        matches!(self, Self::Table(table) if table.part)
+    }
 }
 
 /// A package that the project uses: `name@version`, or a table that says more.

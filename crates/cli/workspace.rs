@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use epr_extract::odbc::driver::default_configurations;
 use epr_extract::{Source, SourceKind};
 use epr_fhir::Definitions;
-use epr_fhir::definitions::DefinitionsError;
+use epr_fhir::definitions::{CodeList, Completeness, DefinitionsError};
 use epr_fhir::package::{PackageCache, PackageError, PackageId, PackageSource};
 use epr_mapping::diagnostics::{Colour, Diagnostic, Sources};
 use epr_mapping::plan::MappingPlan;
@@ -86,7 +86,7 @@ pub(crate) fn definitions(project: &Project) -> Outcome<(Definitions, Vec<String
         }
     }
     let own = own_definitions(project, fallbacks.values())?;
-    let loaded = Definitions::load_all(&cache, &ids, &[], &own).map_err(|error| no_definitions(error, &ids))?;
+    let mut loaded = Definitions::load_all(&cache, &ids, &[], &own).map_err(|error| no_definitions(error, &ids))?;
     for (url, file) in &fallbacks {
         if loaded.structure(url).is_none() {
             let error = anyhow!("profiles.fallback: {file} does not define {url}");
@@ -95,12 +95,35 @@ pub(crate) fn definitions(project: &Project) -> Outcome<(Definitions, Vec<String
             );
         }
     }
+    for (system, entry) in &project.file.terminology {
+        let completeness = if entry.is_part() { Completeness::Part } else { Completeness::Whole };
+        let list = code_list(system, &project.path(entry.path()), completeness)?;
+        loaded.add_codes(list);
+    }
     if let Some(fault) =
         loaded.snapshot_faults().iter().find(|fault| own.iter().any(|o| o.path == Path::new(&fault.package)))
     {
         return Err(Failure::usage(anyhow!("{fault}")).next("correct the definition"));
     }
     Ok((loaded, absent))
+}
+
+/// The codes of a system that somebody holds in files.
+pub(crate) fn code_list(system: &str, path: &Path, completeness: Completeness) -> Outcome<CodeList> {
+    CodeList::read(system, path, completeness).map_err(|error| {
+        let failure =
+            Failure::usage(anyhow::Error::new(error).context(format!("could not read the codes of {system}")));
+        failure.next("a list is a CSV file (code,display,inactive), or RF2 snapshot files of SNOMED CT")
+    })
+}
+
+/// What was loaded, as people read it: packages, then lists of codes.
+pub(crate) fn loaded(definitions: &Definitions) -> Vec<String> {
+    let lists = definitions.code_lists().map(|list| {
+        let what = if list.completeness() == Completeness::Part { "some codes" } else { "codes" };
+        format!("{}: {} {what}", list.system(), list.len())
+    });
+    definitions.packages().iter().map(|package| package.id.clone()).chain(lists).collect()
 }
 
 /// The definition files of the project: all in `profiles` under its mappings, and those that fallbacks name elsewhere.
@@ -179,7 +202,7 @@ impl Workspace {
 
     /// The packages as people read them: also what is not there.
     pub(crate) fn packages(&self) -> Vec<String> {
-        let loaded = self.definitions.packages().iter().map(|package| package.id.clone());
+        let loaded = loaded(&self.definitions).into_iter();
         let absent = self.absent.iter().map(|id| format!("{id}: not installed, the project's own profiles stand in"));
         loaded.chain(absent).collect()
     }
@@ -194,7 +217,7 @@ impl Workspace {
         let specs = self.sources.iter().map(|s| (s.name.as_str(), s.spec_text.as_bytes()));
         let plans = self.packs.iter().filter_map(|p| p.plan.as_ref());
         let packages: Vec<_> = self.definitions.packages().iter().map(|p| (p.id.clone(), p.sha256.clone())).collect();
-        Ok(BTreeMap::from([
+        let mut hashes = BTreeMap::from([
             ("binary".to_owned(), Sha256Hex::of_file(&binary)?.0),
             ("project".to_owned(), Sha256Hex::of_bytes(self.project.canonical.as_bytes())),
             ("sources".to_owned(), Sha256Hex::of_parts(specs)),
@@ -203,7 +226,13 @@ impl Workspace {
                 "packages".to_owned(),
                 Sha256Hex::of_parts(packages.iter().map(|(id, hash)| (id.as_str(), hash.as_bytes()))),
             ),
-        ]))
+        ]);
+        let lists: Vec<_> =
+            self.definitions.code_lists().map(|list| (list.system(), list.sha256().as_bytes())).collect();
+        if !lists.is_empty() {
+            hashes.insert("codes".to_owned(), Sha256Hex::of_parts(lists));
+        }
+        Ok(hashes)
     }
 }
 

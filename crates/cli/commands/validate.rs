@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use epr_fhir::Definitions;
+use epr_fhir::definitions::Completeness;
 use epr_fhir::package::{PackageId, PackageSource};
 use epr_run::StopFlag;
 use epr_validate::Program;
@@ -16,19 +17,32 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output::resources::Writer;
 use crate::output::stream::settle;
 use crate::stages::{Open, Session, set_up_threads};
-use crate::workspace::{R4, no_definitions, package_cache};
+use crate::workspace::{R4, code_list, no_definitions, package_cache};
 
 /// Loaded where they are in the cache; what needs them is not checked where they are not.
 const WHERE_CACHED: [&str; 2] = ["hl7.terminology.r4@7.0.1", "hl7.fhir.uv.extensions.r4@5.3.0-ballot-tc1"];
 
 pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
     if args.paths.is_empty() {
+        if !(args.codes.is_empty() && args.codes_part.is_empty()) {
+            return Err(Failure::usage(anyhow!("--codes and --codes-part go with files"))
+                .next("a project names its lists of codes in [terminology]"));
+        }
         let session = Session::open(common, Open::Existing, args.stage.discard_signature)?;
         session.validate()?;
         return Ok(Exit::Done);
     }
     set_up_threads(common)?;
-    let definitions = definitions(&args.package)?;
+    let mut definitions = definitions(&args.package)?;
+    for (named, completeness) in [(&args.codes, Completeness::Whole), (&args.codes_part, Completeness::Part)] {
+        for named in named {
+            let (system, path) = named.split_once('=').ok_or_else(|| {
+                Failure::usage(anyhow!("`{named}` names no code system"))
+                    .next("--codes takes SYSTEM=PATH, as http://snomed.info/sct=snapshot")
+            })?;
+            definitions.add_codes(code_list(system, Path::new(path), completeness)?);
+        }
+    }
     let profiles = profiles(&definitions, &args.profile)?;
     let program = Program::compile(&definitions, &profiles).map_err(Failure::usage)?;
     let strictness = if args.strict_terminology { Strictness::NotCheckedIsInvalid } else { Strictness::Plain };

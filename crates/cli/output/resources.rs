@@ -79,7 +79,7 @@ impl Writer {
     }
 
     pub(crate) fn end(mut self, summary: &FilesSummary, definitions: &Definitions) -> io::Result<()> {
-        let packages: Vec<&str> = definitions.packages().iter().map(|p| p.id.as_str()).collect();
+        let packages = crate::workspace::loaded(definitions);
         match self.format {
             Format::Text => {
                 writeln!(

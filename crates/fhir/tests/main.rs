@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, a skip is said aloud")]
 
+#[path = "suite/code_list.rs"]
+mod code_list;
 #[path = "suite/definitions.rs"]
 mod definitions;
 #[path = "suite/install.rs"]

@@ -65,10 +65,6 @@ impl Definitions {
             _ => all([included, not(any(value_set.exclude.iter().map(|set| self.in_set(set, asked, system, code))))]),
         };
         if value_set.include.is_empty() || matches!(composed, Membership::Unknown(_)) {
-            if system.is_some_and(|system| self.code_list(system).is_some()) {
-                // What the user holds is newer than an expansion that was shipped.
-                return composed;
-            }
             return in_expansion(value_set, system, code).unwrap_or(match composed {
                 Membership::Unknown(why) => Membership::Unknown(why),
                 // Neither composition nor expansion: nothing is known of it.
