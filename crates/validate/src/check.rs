@@ -5,6 +5,7 @@
 
 mod bundle;
 mod coded;
+mod conformance;
 mod contained;
 mod extension;
 mod given;

@@ -66,6 +66,7 @@ pub const VAL_AGGREGATION: &str = "VAL0068";
 pub const VAL_DUPLICATE_ID: &str = "VAL0070";
 pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
 pub const VAL_WRONG_FOLDER: &str = "VAL0072";
+pub const VAL_CONFORMANCE: &str = "VAL0090";
 
 /// All codes that this crate can raise, hazards among them, sorted.
 pub const ISSUES: &[IssueDoc] = &[
@@ -482,6 +483,13 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a resource stands in the folder of another type",
         "The stage before wrote a resource of one type into the folder of another. It is held.",
+    ),
+    doc(
+        VAL_CONFORMANCE,
+        Severity::Error,
+        "a definition contradicts itself or what it names",
+        "A conformance resource (CodeSystem, SearchParameter, StructureDefinition, MeasureReport) must fit together and fit \
+         what it builds on, else every check that uses it is doubtful.",
     ),
 ];
 

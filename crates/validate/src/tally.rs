@@ -36,6 +36,7 @@ pub enum BaseRule {
     Profile,
     Slicing,
     Bundle,
+    Conformance,
 }
 
 /// The names of [`BaseRule`], in its order.
@@ -60,6 +61,7 @@ pub const BASE_RULES: &[&str] = &[
     "profile",
     "slicing",
     "bundle",
+    "conformance",
 ];
 
 /// `ledger.json`: what the stage vouches for.
@@ -340,7 +342,7 @@ mod tests {
     #[test]
     fn each_base_rule_has_its_name() {
         assert_eq!(BASE_RULES[BaseRule::ExtensionType as usize], "extension-type");
-        assert_eq!(BASE_RULES.len(), BaseRule::Bundle as usize + 1);
+        assert_eq!(BASE_RULES.len(), BaseRule::Conformance as usize + 1);
     }
 
     #[test]

@@ -32,7 +32,7 @@ const LAYOUT: &[&str] = &[
 ];
 
 /// Resource types kept as they are written, for those who read them themselves.
-const KEPT_RAW: &[&str] = &["ConceptMap", "NamingSystem", "Questionnaire"];
+const KEPT_RAW: &[&str] = &["ConceptMap", "Measure", "NamingSystem", "Questionnaire", "SearchParameter"];
 
 /// A compiled package: an index, and the encoded pieces behind it.
 #[derive(Debug)]

@@ -83,7 +83,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         match type_name {
             "Bundle" => self.bundle_rules(node),
             "ValueSet" => self.value_set_systems(node),
-            _ => {}
+            _ => self.conformance(type_name, node),
         }
     }
 
