@@ -11,8 +11,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Considerable,
     "a code that is inactive, or a description's id where a concept's belongs",
     "Searches and decision support do not see it. The third digit from the end tells a description (1) from a concept \
-     (0). Replace it by the concept that the terminology names. Whether a concept is inactive is looked up only where \
-     SNOMED CT is loaded; the honesty ledger says where it was not.",
+     (0). Replace it by the concept that the terminology names. Whether a concept is inactive this rule does not \
+     look up: the honesty ledger counts the codes that nobody looked up.",
 );
 
 pub struct Co02;

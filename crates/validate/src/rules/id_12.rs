@@ -17,7 +17,7 @@ pub const DOC: HazardDoc = HazardDoc::new(
      system.",
 );
 
-/// The last segment-free codes of v3-RoleCode for a mother.
+/// Codes of v3-RoleCode: mother, natural mother, gestational mother.
 const MOTHER: [&str; 3] = ["MTH", "NMTH", "GESTM"];
 
 pub struct Id12;

@@ -54,8 +54,10 @@ pub(super) struct Keeps {
     tables: Vec<String>,
     /// Sorted by table and row.
     rows: Vec<Row>,
-    /// By source and key hash, for the domains in which the patient is compared.
-    patients: HashMap<(String, [u8; 16]), u32>,
+    /// `<organisation>/<system>` of each table: a number.
+    sources: Vec<u32>,
+    /// By source and key hash: the Patients whose keys the rows name.
+    patients: HashMap<(u32, [u8; 16]), u32>,
 }
 
 /// One thing that was not kept.
@@ -98,6 +100,11 @@ impl Keeps {
             }
         }
         keeps.rows.sort_by_key(|r| (r.table, r.row_no, r.domain));
+        let mut sources: HashMap<&str, u32> = HashMap::new();
+        for table in &keeps.tables {
+            let next = sources.len() as u32;
+            keeps.sources.push(*sources.entry(source_of(table)).or_insert(next));
+        }
         Ok(keeps)
     }
 
@@ -114,6 +121,10 @@ impl Keeps {
             return Ok(wanted);
         }
         let tables: HashMap<String, u32> = self.tables.iter().cloned().zip(0..).collect();
+        let sources: HashMap<String, u32> =
+            self.tables.iter().map(|t| source_of(t).to_owned()).zip(self.sources.iter().copied()).collect();
+        let named = self.rows.iter().filter(|r| r.patient_hash != [0; 16]);
+        self.patients = named.map(|r| ((self.sources[r.table as usize], r.patient_hash), NONE)).collect();
         // A record that link made part of a person has its key in what mapping wrote.
         let map = ctx.run.finished(Stage::Map)?;
         for (n, key) in records::read::<KeyRecord>(map.as_ref().unwrap_or(link))?.enumerate() {
@@ -124,8 +135,11 @@ impl Keeps {
             let is_patient = key.resource_type == "Patient";
             let id = if is_patient { people.person(key.id) } else { key.id };
             let Some(number) = ids.number(&key.resource_type, id) else { continue };
-            if is_patient {
-                self.patients.insert((source_of(&key.table).to_owned(), key.key_hash), number);
+            if is_patient
+                && let Some(source) = sources.get(source_of(&key.table))
+                && let Some(known) = self.patients.get_mut(&(*source, key.key_hash))
+            {
+                *known = number;
             }
             let Some(table) = tables.get(&key.table) else { continue };
             let Some(domain) = TYPES.iter().position(|(_, t)| *t == key.resource_type) else { continue };
@@ -153,14 +167,19 @@ impl Keeps {
                 .filter_map(|(n, v)| compare(n, v, delivered))
                 .for_each(&mut push);
             let (domain, _) = TYPES[usize::from(row.domain)];
-            let own = self.patients.get(&(source_of(&self.tables[row.table as usize]).to_owned(), row.patient_hash));
             if let Some(doc) = patient_rule(domain)
-                && own.is_some_and(|own| *own != patient)
+                && self.patient(row).is_some_and(|own| own != patient)
             {
                 push((doc, "subject", "expected the patient that the source's row names, found another or none"));
             }
         }
         found
+    }
+
+    /// The Patient whose key a row names.
+    fn patient(&self, row: &Row) -> Option<u32> {
+        let source = self.sources[row.table as usize];
+        self.patients.get(&(source, row.patient_hash)).copied().filter(|number| *number != NONE)
     }
 
     /// Writes an issue for each; gives how often each rule was asked and found something.
@@ -179,10 +198,6 @@ impl Keeps {
                 counts.entry(doc.issue.code).or_default().0 += 1;
             }
         }
-        let patient_of = |row: &Row| {
-            let source = source_of(&self.tables[row.table as usize]).to_owned();
-            self.patients.get(&(source, row.patient_hash)).map(|number| ids.at(*number).1)
-        };
         for differs in found {
             let row = &self.rows[differs.row];
             counts.entry(differs.doc.issue.code).or_default().1 += 1;
@@ -194,7 +209,8 @@ impl Keeps {
             (issue.organisation, issue.system, issue.table) = (names.next(), names.next(), names.next());
             issue.row_no = Some(row.row_no);
             issue.resource_id = Some(id);
-            issue.patient_key = if resource_type == "Patient" { Some(id) } else { patient_of(row) };
+            issue.patient_key =
+                if resource_type == "Patient" { Some(id) } else { self.patient(row).map(|number| ids.at(number).1) };
             let dot = if differs.path.is_empty() { "" } else { "." };
             issue.fhir_path = Some(format!("{resource_type}{dot}{}", differs.path));
             issue.resource_type = Some(resource_type.to_owned());
