@@ -2,7 +2,9 @@
 //! million rows (fresh keys in each copy), or on the written fixture copied likewise where Synthea's are absent.
 //!
 //! Every line names input, output and what is switched on. CPU seconds are the process's own, user and system;
-//! memory is its peak resident set. Nothing has a goal yet: this is the baseline.
+//! memory is its peak resident set. Only judging has goals; the other lines are the baseline.
+
+mod judge;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,11 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
         [area, "--json", file] => (Some(*area), Some(*file)),
         _ => anyhow::bail!("cargo xtask bench [AREA] [--json FILE]"),
     };
-    ensure!(area.is_none_or(|a| AREAS.iter().any(|(name, _)| *name == a)), "areas: extract map link validate load");
+    let known = area.is_none_or(|a| a == "fhirpath" || AREAS.iter().any(|(name, _)| *name == a));
+    ensure!(known, "areas: extract map link validate load fhirpath");
+    if area == Some("fhirpath") {
+        return written(&judge::fhirpath()?, json_file);
+    }
     setup::ensure(&[Need::SqliteOdbc])?;
     let epr = crate::build_epr("release")?;
     setup::ensure_r4(&epr)?;
@@ -78,8 +84,15 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
             break;
         }
     }
+    if area.is_none_or(|a| a == "validate") {
+        lines.extend(judge::files(&epr, &folder)?);
+    }
+    written(&lines, json_file)
+}
+
+fn written(lines: &[Value], json_file: Option<&str>) -> Result<ExitCode> {
     if let Some(file) = json_file {
-        fs::write(file, serde_json::to_string_pretty(&lines)?)?;
+        fs::write(file, serde_json::to_string_pretty(lines)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -71,6 +71,9 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
         Err(FilesError::Stopped(error)) => return Err(Failure::from(error)),
     };
     settle(writer.end(&summary, &definitions))?;
+    // The process ends here: to give back what it holds piece by piece would take longer than many a check.
+    std::mem::forget(program);
+    std::mem::forget(definitions);
     Ok(exit(&summary, common.fail_on, strictness))
 }
 

@@ -1,6 +1,7 @@
 //! The tree as written to a tree with every name resolved: functions, constants, types, literals, patterns.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use regex::Regex;
 use rust_decimal::Decimal;
@@ -97,7 +98,7 @@ pub(crate) struct Call {
     pub(crate) function: Function,
     pub(crate) arguments: Vec<Op>,
     /// The pattern of `matches` and its kin, where it is a literal.
-    pub(crate) pattern: Option<Result<Regex, ()>>,
+    pub(crate) pattern: Option<Pattern>,
     pub(crate) offset: usize,
 }
 
@@ -229,11 +230,30 @@ impl Compiler<'_> {
         let base = *self.base(base)?;
         let arguments = arguments.iter().map(|argument| self.op(argument)).collect::<Result<Vec<_>, _>>()?;
         let pattern = match (function, arguments.first()) {
-            (Function::Matches | Function::ReplaceMatches, Some(Op::Text(text))) => Some(pattern(text)),
-            (Function::MatchesFull, Some(Op::Text(text))) => Some(full_pattern(text)),
+            (Function::Matches | Function::ReplaceMatches, Some(Op::Text(text))) => Some(Pattern::new(text, pattern)),
+            (Function::MatchesFull, Some(Op::Text(text))) => Some(Pattern::new(text, full_pattern)),
             _ => None,
         };
         Ok(Op::Call(Box::new(Call { base, function, arguments, pattern, offset })))
+    }
+}
+
+/// A pattern that is a literal: compiled when it is first asked, since most of R4's never are.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    text: Box<str>,
+    compile: fn(&str) -> Result<Regex, ()>,
+    compiled: OnceLock<Result<Regex, ()>>,
+}
+
+impl Pattern {
+    fn new(text: &str, compile: fn(&str) -> Result<Regex, ()>) -> Self {
+        Self { text: text.into(), compile, compiled: OnceLock::new() }
+    }
+
+    /// The regular expression, or that the text is none.
+    pub(crate) fn get(&self) -> Result<&Regex, ()> {
+        self.compiled.get_or_init(|| (self.compile)(&self.text)).as_ref().map_err(|()| ())
     }
 }
 

@@ -36,6 +36,17 @@ impl<'d> Program<'d> {
     /// A profile that is not loaded, or has no snapshot, is not an error: its type is checked against R4 alone and
     /// the ledger says that the profile was not checked.
     pub fn compile(definitions: &'d Definitions, profiles: &BTreeMap<String, String>) -> Result<Self, CompileError> {
+        // To decode the definitions takes as long as to compile them: another thread begins at the other end.
+        let ahead = || {
+            let names: Vec<&str> = definitions.resource_types().collect();
+            for name in names.into_iter().rev() {
+                definitions.structure(name);
+            }
+        };
+        rayon::join(|| Self::compile_all(definitions, profiles), ahead).0
+    }
+
+    fn compile_all(definitions: &'d Definitions, profiles: &BTreeMap<String, String>) -> Result<Self, CompileError> {
         let mut compiler = Compiler {
             definitions,
             shapes: Vec::new(),

@@ -24,6 +24,8 @@ use crate::tally::HonestyLedger;
 
 /// A batch ends at so many lines or bytes, whichever comes first.
 const BATCH_LINES: usize = 4_096;
+/// The first batch has so many lines, each later one twice as many until the limit.
+const FIRST_BATCH_LINES: usize = 16;
 const BATCH_BYTES: usize = 16 << 20;
 /// So many files of one resource are checked together.
 const BATCH_FILES: usize = 256;
@@ -151,6 +153,55 @@ struct Run<'a, 'p> {
     n_waiting_bytes: usize,
 }
 
+/// Lines that are checked together.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// The number of each line, and where it ends.
+    ends: Vec<(u64, usize)>,
+    failure: Option<io::Error>,
+}
+
+impl Batch {
+    /// Reads the lines after line `last`.
+    fn read(&mut self, reader: &mut (dyn BufRead + Send), n_lines: usize, last: u64) {
+        self.bytes.clear();
+        self.ends.clear();
+        let mut line = last;
+        while self.ends.len() < n_lines && self.bytes.len() < BATCH_BYTES {
+            match reader.read_until(b'\n', &mut self.bytes) {
+                Ok(0) => return,
+                Ok(_) => {
+                    line += 1;
+                    self.ends.push((line, self.bytes.len()));
+                }
+                Err(error) => {
+                    self.failure = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn last_line(&self) -> u64 {
+        self.ends.last().map_or(0, |(line, _)| *line)
+    }
+
+    fn check(&self, workers: &[Mutex<Worker<'_>>], name: &str) -> Vec<FileResult> {
+        let lines = (0..self.ends.len()).into_par_iter().with_min_len(16);
+        let checked = lines.filter_map(|i| {
+            let start = if i == 0 { 0 } else { self.ends[i - 1].1 };
+            let line = self.bytes[start..self.ends[i].1].trim_ascii();
+            // An empty line is no resource.
+            if line.is_empty() {
+                return None;
+            }
+            Some(with_worker(workers, |w| w.check(name, self.ends[i].0, Form::Ndjson, line)))
+        });
+        checked.collect()
+    }
+}
+
 /// How a file is written, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -215,54 +266,34 @@ impl Run<'_, '_> {
         checked.into_iter().try_for_each(|result| self.hand_out(result))
     }
 
-    fn lines(&mut self, name: &str, reader: &mut dyn BufRead) -> Result<(), FilesError> {
+    fn lines(&mut self, name: &str, reader: &mut (dyn BufRead + Send)) -> Result<(), FilesError> {
         self.flush()?;
-        let mut bytes = Vec::new();
-        let mut ends: Vec<(u64, usize)> = Vec::new();
-        let mut line = 0;
-        loop {
+        let (mut batch, mut next) = (Batch::default(), Batch::default());
+        // The first verdicts come soon: batches grow to their full size.
+        let mut n_lines = FIRST_BATCH_LINES;
+        batch.read(reader, n_lines, 0);
+        while !batch.ends.is_empty() {
             self.stop.check()?;
-            bytes.clear();
-            ends.clear();
-            let mut failure = None;
-            while ends.len() < BATCH_LINES && bytes.len() < BATCH_BYTES {
-                match reader.read_until(b'\n', &mut bytes) {
-                    Ok(0) => break,
-                    Ok(_) => {
-                        line += 1;
-                        ends.push((line, bytes.len()));
-                    }
-                    Err(error) => {
-                        failure = Some(error);
-                        break;
-                    }
-                }
-            }
-            for result in self.batch(name, &bytes, &ends) {
+            n_lines = (n_lines * 2).min(BATCH_LINES);
+            let last = batch.last_line();
+            let workers = &self.workers;
+            let results = if n_lines < BATCH_LINES || batch.failure.is_some() {
+                batch.check(workers, name)
+            } else {
+                rayon::join(|| batch.check(workers, name), || next.read(reader, n_lines, last)).0
+            };
+            for result in results {
                 self.give(result)?;
             }
-            if let Some(error) = failure {
-                return self.fail(Path::new(name), &error);
+            if batch.failure.is_some() {
+                break;
             }
-            if ends.is_empty() {
-                return Ok(());
+            if n_lines < BATCH_LINES {
+                next.read(reader, n_lines, last);
             }
+            std::mem::swap(&mut batch, &mut next);
         }
-    }
-
-    fn batch(&self, name: &str, bytes: &[u8], ends: &[(u64, usize)]) -> Vec<FileResult> {
-        let workers = &self.workers;
-        let lines = (0..ends.len()).into_par_iter().with_min_len(16);
-        let checked = lines.filter_map(|i| {
-            let start = if i == 0 { 0 } else { ends[i - 1].1 };
-            let line = bytes[start..ends[i].1].trim_ascii();
-            // An empty line is no resource.
-            if line.is_empty() {
-                return None;
-            }
-            Some(with_worker(workers, |w| w.check(name, ends[i].0, Form::Ndjson, line)))
-        });
-        checked.collect()
+        batch.failure.map_or(Ok(()), |error| self.fail(Path::new(name), &error))
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) -> Result<(), FilesError> {
@@ -322,7 +353,7 @@ fn form_of(name: &str) -> Form {
     }
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let file = BufReader::with_capacity(1 << 17, File::open(path)?);
     let end = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
     Ok(match end.as_deref().and_then(|e| e.to_str()) {

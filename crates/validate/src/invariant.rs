@@ -1,5 +1,7 @@
 //! FHIRPath invariants: compiled once, evaluated on an element; and the list of those that the check does by itself.
 
+use std::sync::OnceLock;
+
 use epr_fhirpath::{Expression, Focus, Host, Verdict};
 
 /// Invariants that [`crate::check`] decides without FHIRPath, because they stand on every element or every resource.
@@ -10,10 +12,10 @@ pub(crate) fn is_native(key: &str) -> bool {
     NATIVE.binary_search(&key).is_ok()
 }
 
-/// A compiled invariant, or why there is none.
-pub(crate) enum Compiled {
-    Expression(Box<Expression>),
-    NotChecked(String),
+/// An invariant; its expression is read when it is first asked, since a run meets few of R4's.
+pub(crate) struct Compiled {
+    text: Option<Box<str>>,
+    read: OnceLock<Result<Box<Expression>, String>>,
 }
 
 /// What an evaluation says.
@@ -28,18 +30,25 @@ pub(crate) enum Outcome {
 
 impl Compiled {
     pub(crate) fn new(expression: Option<&str>) -> Self {
-        let Some(text) = expression else { return Self::NotChecked("the rule has no FHIRPath expression".to_owned()) };
-        match epr_fhirpath::compile_constraint(text) {
-            Ok(expression) => Self::Expression(Box::new(expression)),
-            Err(error) => Self::NotChecked(format!("its FHIRPath cannot be read: {error}")),
-        }
+        Self { text: expression.map(Into::into), read: OnceLock::new() }
+    }
+
+    fn expression(&self) -> Result<&Expression, &String> {
+        let read = self.read.get_or_init(|| {
+            let Some(text) = &self.text else { return Err("the rule has no FHIRPath expression".to_owned()) };
+            match epr_fhirpath::compile_constraint(text) {
+                Ok(expression) => Ok(Box::new(expression)),
+                Err(error) => Err(format!("its FHIRPath cannot be read: {error}")),
+            }
+        });
+        read.as_deref()
     }
 
     /// Asks whether the invariant holds at the focus.
     pub(crate) fn test<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Outcome {
-        let expression = match self {
-            Self::Expression(expression) => expression,
-            Self::NotChecked(reason) => return Outcome::NotChecked(reason.clone()),
+        let expression = match self.expression() {
+            Ok(expression) => expression,
+            Err(reason) => return Outcome::NotChecked(reason.clone()),
         };
         match expression.check(host, focus) {
             Verdict::True => Outcome::Holds,

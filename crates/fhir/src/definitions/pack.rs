@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -37,9 +38,35 @@ const KEPT_RAW: &[&str] = &["ConceptMap", "Measure", "NamingSystem", "Questionna
 /// A compiled package: an index, and the encoded pieces behind it.
 #[derive(Debug)]
 pub(super) struct Pack {
-    body: Vec<u8>,
+    body: Body,
     pieces_start: usize,
     pub(super) index: Index,
+}
+
+/// The bytes of a pack: in memory, or those of its file, mapped, so that a start pays for what it asks for.
+#[derive(Debug)]
+enum Body {
+    Owned(Vec<u8>),
+    /// With the header.
+    Mapped(Mmap),
+}
+
+impl Body {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Mapped(file) => &file[HEADER_BYTES..],
+        }
+    }
+}
+
+/// Maps a pack's file.
+#[allow(unsafe_code)]
+fn map(path: &Path) -> Option<Mmap> {
+    let file = fs::File::open(path).ok()?;
+    // SAFETY: nobody writes into a pack's file: it is written under another name, renamed when it is whole, and a
+    // later one takes its place by a rename. A mapping keeps the bytes of a file whose name is gone.
+    unsafe { Mmap::map(&file) }.ok()
 }
 
 /// What a pack holds, and where.
@@ -136,7 +163,7 @@ impl Pack {
     /// The bytes of a piece.
     pub(super) fn piece(&self, head: &Head) -> &[u8] {
         let start = self.pieces_start + head.start as usize;
-        &self.body[start..start + head.bytes as usize]
+        &self.body.bytes()[start..start + head.bytes as usize]
     }
 
     /// Decodes a piece.
@@ -145,28 +172,27 @@ impl Pack {
     }
 
     fn read(path: &Path) -> Option<Self> {
-        let mut body = fs::read(path).ok()?;
-        let header = body.get(..HEADER_BYTES)?;
+        let file = map(path)?;
+        let header = file.get(..HEADER_BYTES)?;
         let crc = u32::from_le_bytes(header[8..12].try_into().ok()?);
         let length = u64::from_le_bytes(header[12..20].try_into().ok()?);
-        if &header[..8] != MAGIC || length != (body.len() - HEADER_BYTES) as u64 || crc != crc32(&body[HEADER_BYTES..])
+        if &header[..8] != MAGIC || length != (file.len() - HEADER_BYTES) as u64 || crc != crc32(&file[HEADER_BYTES..])
         {
             return None;
         }
-        body.drain(..HEADER_BYTES);
-        Self::open(body)
+        Self::open(Body::Mapped(file))
     }
 
-    fn open(body: Vec<u8>) -> Option<Self> {
-        let index_bytes = u32::from_le_bytes(body.get(..4)?.try_into().ok()?) as usize;
-        let index: Index = postcard::from_bytes(body.get(4..4 + index_bytes)?).ok()?;
+    fn open(body: Body) -> Option<Self> {
+        let bytes = body.bytes();
+        let index_bytes = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+        let index: Index = postcard::from_bytes(bytes.get(4..4 + index_bytes)?).ok()?;
         let pieces_start = 4 + index_bytes;
-        let pack = Self { body, pieces_start, index };
-        let room = pack.body.len() - pack.pieces_start;
-        let heads = pack.index.structures.iter().map(|(head, _)| head);
-        let mut heads = heads.chain(&pack.index.value_sets).chain(&pack.index.code_systems).chain(&pack.index.raw);
+        let room = bytes.len() - pieces_start;
+        let heads = index.structures.iter().map(|(head, _)| head);
+        let mut heads = heads.chain(&index.value_sets).chain(&index.code_systems).chain(&index.raw);
         let is_sound = heads.all(|head| head.start as usize + head.bytes as usize <= room);
-        is_sound.then_some(pack)
+        is_sound.then_some(Self { body, pieces_start, index })
     }
 
     /// Writes the pack beside its final name and renames it; older packs of the package go.
@@ -174,11 +200,12 @@ impl Pack {
     /// A cache that cannot be written is no error: the next start makes the pack again.
     fn keep(&self, path: &Path, id: &PackageId) {
         let Some(folder) = path.parent() else { return };
-        let mut file = Vec::with_capacity(HEADER_BYTES + self.body.len());
+        let body = self.body.bytes();
+        let mut file = Vec::with_capacity(HEADER_BYTES + body.len());
         file.extend_from_slice(MAGIC);
-        file.extend_from_slice(&crc32(&self.body).to_le_bytes());
-        file.extend_from_slice(&(self.body.len() as u64).to_le_bytes());
-        file.extend_from_slice(&self.body);
+        file.extend_from_slice(&crc32(body).to_le_bytes());
+        file.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        file.extend_from_slice(body);
         let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
         let written = fs::create_dir_all(folder)
             .and_then(|()| fs::write(&temporary, file))
@@ -295,6 +322,6 @@ impl Builder {
         body.extend_from_slice(&(index.len() as u32).to_le_bytes());
         body.extend_from_slice(&index);
         body.extend_from_slice(&self.pieces);
-        Pack { body, pieces_start: 4 + index.len(), index: self.index }
+        Pack { body: Body::Owned(body), pieces_start: 4 + index.len(), index: self.index }
     }
 }

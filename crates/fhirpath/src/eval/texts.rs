@@ -134,8 +134,7 @@ fn with_pattern<T>(
 ) -> Result<T, EvalError> {
     let bad = |()| EvalError::BadPattern { what: what(call), offset: call.offset };
     match &call.pattern {
-        Some(Ok(regex)) => Ok(run(regex)),
-        Some(Err(())) => Err(bad(())),
+        Some(pattern) => pattern.get().map(run).map_err(bad),
         None => compile(argument).map(|regex| run(&regex)).map_err(bad),
     }
 }

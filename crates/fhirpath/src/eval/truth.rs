@@ -4,7 +4,7 @@
 
 use super::{EvalError, Evaluator, Scope, truth};
 use crate::ast::BinaryOp;
-use crate::compile::{Call, Op};
+use crate::compile::{Call, Op, Pattern};
 use crate::functions::Function;
 use crate::value::{Collection, Item};
 
@@ -120,7 +120,7 @@ impl<'e, 'a> Evaluator<'e, 'a> {
                 })
             }
             Function::Matches | Function::MatchesFull if is_path(&call.base) => {
-                let Some(Ok(pattern)) = &call.pattern else { return Ok(Told::Nothing) };
+                let Some(Ok(pattern)) = call.pattern.as_ref().map(Pattern::get) else { return Ok(Told::Nothing) };
                 self.plain_text(&call.base, scope)?.map(|text| pattern.is_match(text))
             }
             _ => Told::Nothing,

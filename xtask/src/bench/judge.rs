@@ -1,0 +1,269 @@
+//! What judging costs: invariants one by one, and `epr validate` over files, with other validators beside it.
+//!
+//! Input: 5,000 resources, those of the Synthea bundles and of the written peninsula, taken at even steps, then copied
+//! with fresh ids. Reuse of verdicts does not come in: no two resources are the same.
+
+use std::fs;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::measure;
+
+const DISTINCT: usize = 5_000;
+const COPIED: usize = 200_000;
+const ENTRIES: usize = 100_000;
+/// Stands where an id begins, so that a copy finds it.
+const MARK: &str = "@@";
+/// Packages that everything is judged against beside R4.
+const UK_CORE: &str = "fhir.r4.ukcore.stu2@2.0.1";
+
+/// `cargo xtask bench fhirpath`: the mean time of every invariant that the Synthea pair asks for.
+pub(super) fn fhirpath() -> Result<Vec<Value>> {
+    let folder = synthea()?;
+    let status = Command::new(env!("CARGO"))
+        .current_dir(crate::root())
+        .args(["build", "--quiet", "--release", "-p", "epr-fhirpath", "--example", "invariant_times"])
+        .status()?;
+    ensure!(status.success(), "the example does not build");
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let output = Command::new(crate::target().join("release/examples/invariant_times"))
+        .arg(Path::new(&home).join(".fhir/packages"))
+        .args(bundles(&folder)?)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut lines = Vec::new();
+    println!("input: the Synthea pair's bundles; each element asked in process, mean of all evaluations");
+    println!("{:<8} {:>9} {:>10}  expression", "key", "asked", "mean ns");
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let parts: Vec<&str> = line.splitn(4, '\t').collect();
+        let [key, n, each, text] = parts.as_slice() else { continue };
+        println!("{key:<8} {n:>9} {each:>10}  {}", text.chars().take(70).collect::<String>());
+        let each: f64 = each.parse()?;
+        // What stands on every element, resource or reference is hot. An invariant of a Bundle asks all its entries:
+        // the goal is for those that ask one element.
+        let goal = match *key {
+            "ele-1" | "ext-1" | "ref-1" | "dom-2" | "dom-3" | "dom-4" | "dom-5" => Some(100.0),
+            key if key.starts_with("bdl-") => None,
+            _ => Some(1000.0),
+        };
+        lines.push(json!({
+            "area": "fhirpath", "name": key, "value": each, "unit": "ns", "goal": goal,
+            "met": goal.is_none_or(|goal| each <= goal), "peers": {}, "n": n.parse::<u64>()?,
+        }));
+    }
+    Ok(lines)
+}
+
+/// `cargo xtask bench validate`, the part on files.
+pub(super) fn files(epr: &Path, folder: &Path) -> Result<Vec<Value>> {
+    let mut lines = Vec::new();
+    let distinct = distinct()?;
+    let mixed = folder.join("mixed-200k.ndjson");
+    copy(&distinct, COPIED, &mixed)?;
+    let few = folder.join("mixed-5k.ndjson");
+    copy(&distinct, DISTINCT, &few)?;
+    println!("input: {DISTINCT} mixed resources copied to {COPIED}; R4 and UK Core, all invariants, offline bindings");
+    let judged = |file: &Path, threads: &str| {
+        let mut command = Command::new(epr);
+        command.arg("validate").arg(file).args(["--package", UK_CORE, "--threads", threads]);
+        command.args(["--format", "ndjson", "--no-progress", "--quiet"]);
+        command
+    };
+    let used = measure(&mut judged(&mixed, "1"))?;
+    let rate = COPIED as f64 / used.cpu.as_secs_f64();
+    lines.push(row("files", rate, "resources per CPU s, start included", Some((20_000.0, More)), used.peak_kb));
+    let peers = peers(&few);
+    for (name, value) in &peers {
+        println!("  beside it: {name}: {value}");
+    }
+    let mut best: f64 = 0.0;
+    for _ in 0..5 {
+        let one = measure(&mut judged(&mixed, "1"))?.wall;
+        let two = measure(&mut judged(&mixed, "2"))?.wall;
+        best = best.max(one.as_secs_f64() / two.as_secs_f64());
+    }
+    let control = spin_control()?;
+    println!("  two processes that only count, over one after the other: {control:.2}");
+    lines.push(row("one thread over two, best of five", best, "times", Some((1.7, More)), 0));
+    let first = folder.join("one.ndjson");
+    copy(&distinct, 1, &first)?;
+    let mut quickest = Duration::MAX;
+    for _ in 0..10 {
+        let begun = Instant::now();
+        let status = judged(&first, "2").stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        ensure!(matches!(status.code(), Some(0 | 1)), "epr validate failed");
+        quickest = quickest.min(begun.elapsed());
+    }
+    lines.push(row("exec to the verdict on one", quickest.as_secs_f64() * 1000.0, "ms", Some((50.0, Less)), 0));
+    let piped = piped(&mut judged(Path::new("-"), "2"), &distinct, COPIED)?;
+    lines.push(row("piped through -", piped as f64 / 1024.0, "MB at the most", Some((150.0, Less)), piped));
+    let bundle = folder.join("bundle-100k.json");
+    write_bundle(&bundle)?;
+    let used = measure(&mut judged(&bundle, "2"))?;
+    let seconds = used.wall.as_secs_f64();
+    lines.push(row("a Bundle of 100,000 entries", seconds, "s", Some((10.0, Less)), used.peak_kb));
+    Ok(lines)
+}
+
+#[derive(Clone, Copy)]
+enum Better {
+    More,
+    Less,
+}
+use Better::{Less, More};
+
+fn row(name: &str, value: f64, unit: &str, goal: Option<(f64, Better)>, peak_kb: u64) -> Value {
+    let met = match goal {
+        None => true,
+        Some((goal, More)) => value >= goal,
+        Some((goal, Less)) => value <= goal,
+    };
+    let peak = if peak_kb > 0 { format!(", peak {} MB", peak_kb / 1024) } else { String::new() };
+    println!("  {name}: {value:.1} {unit}{peak}{}", if met { "" } else { " (goal missed)" });
+    json!({
+        "area": "validate", "name": name, "value": value, "unit": unit, "goal": goal.map(|(goal, _)| goal),
+        "met": met, "peers": {}, "peak_kb": peak_kb,
+    })
+}
+
+fn synthea() -> Result<PathBuf> {
+    Ok(crate::shared_data().context("the bench needs ../shared/data")?.join("synthea-csv-fhir-pair/fhir"))
+}
+
+fn bundles(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|end| end == "gz"));
+    files.sort();
+    Ok(files)
+}
+
+/// The distinct resources, each on one line.
+fn distinct() -> Result<Vec<String>> {
+    let mut synthea_lines = Vec::new();
+    for path in bundles(&synthea()?)? {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(fs::File::open(path)?).read_to_end(&mut bytes)?;
+        let mut bundle: Value = serde_json::from_slice(&bytes)?;
+        for entry in bundle["entry"].as_array_mut().context("a Bundle without entries")? {
+            let resource = &mut entry["resource"];
+            let id = resource["id"].as_str().context("a resource without an id")?;
+            resource["id"] = Value::String(format!("{MARK}{id}"));
+            synthea_lines.push(resource.to_string());
+        }
+    }
+    let mut lines = Vec::new();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(crate::root().join("fixtures/peninsula/rh8"))?.map(|e| Ok(e?.path())).collect::<Result<_>>()?;
+    files.sort();
+    for file in files {
+        // The first id of a line is the resource's own.
+        let text = fs::read_to_string(file)?;
+        lines.extend(text.lines().map(|line| line.replacen("\"id\":\"", &format!("\"id\":\"{MARK}"), 1)));
+    }
+    let n = DISTINCT.saturating_sub(lines.len()).min(synthea_lines.len());
+    lines.extend((0..n).map(|i| synthea_lines[i * synthea_lines.len() / n].clone()));
+    Ok(lines)
+}
+
+/// Writes `n` lines, each copy with ids of its own.
+fn copy(lines: &[String], n: usize, path: &Path) -> Result<()> {
+    let mut out = BufWriter::new(fs::File::create(path)?);
+    write_copies(lines, n, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn write_copies(lines: &[String], n: usize, out: &mut dyn Write) -> Result<()> {
+    for i in 0..n {
+        let line = &lines[i % lines.len()];
+        let (before, after) = line.split_once(MARK).context("a resource without an id")?;
+        writeln!(out, "{before}c{}-{after}", i / lines.len())?;
+    }
+    Ok(())
+}
+
+/// Peak memory of a process that reads `n` lines from a pipe.
+fn piped(command: &mut Command, lines: &[String], n: usize) -> Result<u64> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    let mut input = BufWriter::new(child.stdin.take().context("a pipe")?);
+    let status = format!("/proc/{}/status", child.id());
+    let peak = || {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        line.unwrap_or(0)
+    };
+    let mut most = 0;
+    for from in (0..n).step_by(10_000) {
+        write_copies(lines, 10_000.min(n - from), &mut input)?;
+        most = most.max(peak());
+    }
+    input.flush()?;
+    drop(input);
+    child.wait()?;
+    Ok(most)
+}
+
+/// A collection of patients and observations about them, each observation referring to its patient.
+fn write_bundle(path: &Path) -> Result<()> {
+    let mut out = BufWriter::new(fs::File::create(path)?);
+    write!(out, r#"{{"resourceType":"Bundle","type":"collection","entry":["#)?;
+    for i in 0..ENTRIES {
+        let comma = if i > 0 { "," } else { "" };
+        let patient = format!("urn:uuid:00000000-0000-4000-8000-{:012x}", i / 2 * 2);
+        let own = format!("urn:uuid:00000000-0000-4000-8000-{i:012x}");
+        if i % 2 == 0 {
+            write!(
+                out,
+                r#"{comma}{{"fullUrl":"{own}","resource":{{"resourceType":"Patient","id":"p{i}","active":true}}}}"#
+            )?;
+        } else {
+            write!(
+                out,
+                r#"{comma}{{"fullUrl":"{own}","resource":{{"resourceType":"Observation","id":"o{i}","status":"final","code":{{"text":"x"}},"subject":{{"reference":"{patient}"}}}}}}"#
+            )?;
+        }
+    }
+    write!(out, "]}}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// How much two processes gain on this machine at the moment, where nothing is shared: what threads cannot exceed.
+fn spin_control() -> Result<f64> {
+    let spin = || Command::new("sh").args(["-c", "i=0; while [ $i -lt 2000000 ]; do i=$((i+1)); done"]).spawn();
+    let begun = Instant::now();
+    spin()?.wait()?;
+    spin()?.wait()?;
+    let apart = begun.elapsed();
+    let begun = Instant::now();
+    let (mut one, mut two) = (spin()?, spin()?);
+    one.wait()?;
+    two.wait()?;
+    Ok(apart.as_secs_f64() / begun.elapsed().as_secs_f64())
+}
+
+/// Other validators on the distinct resources, where the machine has them.
+fn peers(file: &Path) -> Vec<(&'static str, String)> {
+    let folder = crate::root().join("xtask/src/bench/peers");
+    let run = |name: &'static str, command: &mut Command| {
+        let begun = Instant::now();
+        let told = match command.stderr(Stdio::null()).output() {
+            Ok(output) if output.status.success() => {
+                let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                format!("{said} (wall {:.1} s with its start)", begun.elapsed().as_secs_f64())
+            }
+            Ok(_) => format!("skipped: {name}: it is not installed here"),
+            Err(error) => format!("skipped: {name}: {error}"),
+        };
+        (name, told)
+    };
+    vec![
+        run("Medplum (npm @medplum/core)", Command::new("node").arg(folder.join("medplum.mjs")).arg(file)),
+        run("fhir.resources (PyPI)", Command::new("python3").arg(folder.join("fhir_resources.py")).arg(file)),
+    ]
+}
