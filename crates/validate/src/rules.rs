@@ -59,7 +59,8 @@ pub mod rt_04;
 pub mod rt_05;
 mod sctid;
 
-use epr_fhir::Node;
+use epr_fhir::definitions::{Coding, Standing};
+use epr_fhir::{Definitions, Node};
 use epr_model::{IssueDoc, Severity};
 
 pub use epr_model::hazard::HazardSeverity;
@@ -91,14 +92,27 @@ impl HazardDoc {
 }
 
 /// What the project says that rules depend on.
-#[derive(Debug, Clone)]
-pub struct RuleSettings {
+#[derive(Clone)]
+pub struct RuleSettings<'a> {
     /// "Now", RFC 3339; its date is what rules compare with.
     pub as_of: String,
     /// Prefixes of the NHS number test range that stand for synthetic people.
     pub test_range: Vec<String>,
     /// Whether the project trusts the NHS numbers of the resource's source without a verification status.
     pub trusts_numbers: bool,
+    /// Where the lists of codes stand that the user holds.
+    pub definitions: Option<&'a Definitions>,
+}
+
+impl RuleSettings<'_> {
+    /// What a code is on the list that the user holds of its system; none where there is no such list.
+    pub(crate) fn on_list(&self, system: &str, code: &str) -> Option<Standing> {
+        let definitions = self.definitions?;
+        definitions
+            .code_lists()
+            .any(|list| list.system() == system)
+            .then(|| definitions.standing(Coding { system, code, version: None, display: None }, None))
+    }
 }
 
 /// One thing that a rule found.
@@ -115,7 +129,7 @@ pub trait ResourceRule: Sync {
     fn doc(&self) -> &'static HazardDoc;
     /// The resource types that it looks at; [`ALL_TYPES`] for every one.
     fn types(&self) -> &'static [&'static str];
-    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>);
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>);
 }
 
 /// What [`ResourceRule::types`] says of a rule that looks at all resources.
@@ -222,11 +236,29 @@ pub(crate) fn found(rule: &dyn ResourceRule, json: &str) -> Vec<String> {
 
 #[cfg(test)]
 pub(crate) fn found_where(rule: &dyn ResourceRule, json: &str, trusts_numbers: bool) -> Vec<String> {
-    let resource = epr_fhir::Resource::parse_json(json.as_bytes()).unwrap();
     let (as_of, test_range) = ("2026-11-01T00:00:00Z".to_owned(), vec!["9990".to_owned()]);
-    let settings = RuleSettings { as_of, test_range, trusts_numbers };
+    found_by(rule, json, &RuleSettings { as_of, test_range, trusts_numbers, definitions: None })
+}
+
+/// With a list of a system's codes: lines of `code,display,inactive`.
+#[cfg(test)]
+pub(crate) fn found_with(rule: &dyn ResourceRule, json: &str, system: &str, lines: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.csv");
+    std::fs::write(&path, format!("code,display,inactive\n{lines}")).unwrap();
+    let mut definitions = Definitions::default();
+    let whole = epr_fhir::definitions::Completeness::Whole;
+    definitions.add_codes(epr_fhir::definitions::CodeList::read(system, &path, whole).unwrap());
+    let (as_of, test_range) = ("2026-11-01T00:00:00Z".to_owned(), Vec::new());
+    let definitions = Some(&definitions);
+    found_by(rule, json, &RuleSettings { as_of, test_range, trusts_numbers: false, definitions })
+}
+
+#[cfg(test)]
+fn found_by(rule: &dyn ResourceRule, json: &str, settings: &RuleSettings<'_>) -> Vec<String> {
+    let resource = epr_fhir::Resource::parse_json(json.as_bytes()).unwrap();
     let mut out = Vec::new();
-    rule.check(resource.root(), &settings, &mut out);
+    rule.check(resource.root(), settings, &mut out);
     out.into_iter().map(|f| format!("{}: {}", f.path, f.detail)).collect()
 }
 

@@ -176,8 +176,8 @@ fn add_counts(ledger: &mut crate::tally::HonestyLedger, counts: across::Counts) 
 
 /// What rules depend on, for a source whose NHS numbers the project trusts and for any other.
 struct Settings<'a> {
-    trusting: RuleSettings,
-    other: RuleSettings,
+    trusting: RuleSettings<'a>,
+    other: RuleSettings<'a>,
     trusted: &'a BTreeSet<(String, String)>,
 }
 
@@ -187,12 +187,13 @@ impl<'a> Settings<'a> {
             as_of: input.as_of.clone(),
             test_range: input.test_range.clone(),
             trusts_numbers,
+            definitions: Some(input.definitions),
         };
         Self { trusting: of(true), other: of(false), trusted: &input.trusted }
     }
 
     /// For a resource of a staged table, `<organisation>/<system>/<table>`.
-    fn of(&self, table: Option<&str>) -> &RuleSettings {
+    fn of(&self, table: Option<&str>) -> &RuleSettings<'a> {
         let mut names = table.unwrap_or_default().splitn(3, '/');
         let source = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
         let is_trusted = self.trusted.iter().any(|(o, s)| (o.as_str(), s.as_str()) == source);

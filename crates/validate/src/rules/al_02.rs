@@ -29,7 +29,7 @@ impl ResourceRule for Al02 {
         &["AllergyIntolerance"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if has_code(resource, "verificationStatus", &["entered-in-error"]) {
             return;
         }

@@ -31,7 +31,7 @@ impl ResourceRule for Al04 {
         &["List"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let has_entries =
             resource.get("entry").is_some_and(|e| e.kind() == NodeKind::Array && e.items().next().is_some());
         if !has_entries

@@ -31,7 +31,7 @@ impl ResourceRule for Ap03 {
         &["Appointment"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let mut actors = resource.get("participant").into_iter().flat_map(Node::items).filter_map(|p| p.get("actor"));
         if is_booked(resource) && resource.get("slot").is_none() && !actors.any(is_place) {
             out.push(HazardFinding {

@@ -26,7 +26,7 @@ impl ResourceRule for Co01 {
         super::ALL_TYPES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         // Most resources have none, and then no path is made.
         if !any_object(resource, &|coding| fault(coding).is_some()) {
             return;

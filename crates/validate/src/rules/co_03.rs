@@ -28,7 +28,7 @@ impl ResourceRule for Co03 {
         &["Condition", "Procedure"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for (i, coding) in resource.get("code").into_iter().flat_map(codings).enumerate() {
             let (Some(system), Some(code)) = (coding.text("system"), coding.text("code")) else { continue };
             let (name, is_right): (_, fn(&str) -> bool) = if ICD_10.contains(&system) {

@@ -28,7 +28,7 @@ impl ResourceRule for Da01 {
         super::ALL_TYPES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if !any_text(resource) {
             return;
         }

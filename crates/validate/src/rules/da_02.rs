@@ -54,7 +54,7 @@ impl ResourceRule for Da02 {
         super::ALL_TYPES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         // Most resources hold nothing but ASCII and no question mark, and are done here.
         if !resource.raw().iter().any(|b| *b >= 0x80 || *b == b'?' || *b == b'\\') {
             return;

@@ -25,7 +25,7 @@ impl ResourceRule for De02 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let Some(text) = resource.text("deceasedDateTime") else { return };
         let Some(death) = Moment::parse(text) else { return };
         let birth = resource.text("birthDate").and_then(Moment::parse);

@@ -27,7 +27,7 @@ impl ResourceRule for Do01 {
         &["DocumentReference"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if resource.text("status") == Some("entered-in-error") {
             return;
         }

@@ -27,7 +27,7 @@ impl ResourceRule for En01 {
         &["Encounter"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let is_inpatient = resource.get("class").and_then(|c| c.text("code")) == Some("IMP");
         let is_spell = resource.get("partOf").is_none();
         if is_inpatient && is_spell && resource.text("status") == Some("in-progress") && !has_place(resource) {

@@ -31,7 +31,7 @@ impl ResourceRule for En02 {
         &["Encounter"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if is_episode(resource) && !has_consultant(resource) {
             out.push(HazardFinding {
                 path: "participant".to_owned(),

@@ -39,7 +39,7 @@ impl ResourceRule for En03 {
         &["Encounter"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         // The lists are those of inpatient care.
         if resource.get("class").and_then(|c| c.text("code")) != Some("IMP") {
             return;

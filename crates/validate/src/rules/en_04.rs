@@ -24,7 +24,7 @@ impl ResourceRule for En04 {
         &["Encounter"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if resource.get("class").and_then(|c| c.text("code")) != Some("EMER") {
             return;
         }

@@ -25,7 +25,7 @@ impl ResourceRule for Id01 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for identifier in nhs_identifier::all(resource) {
             let Some(value) = identifier.value else { continue };
             // In a resource the number stands without spaces, whatever the source had.

@@ -25,7 +25,7 @@ impl ResourceRule for Id02 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for identifier in nhs_identifier::all(resource) {
             let Some(value) = identifier.value else { continue };
             let is_test = NhsNumber::parse(value).is_ok_and(|n| n.range() == NhsNumberRange::Test);

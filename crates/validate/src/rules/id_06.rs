@@ -24,7 +24,7 @@ impl ResourceRule for Id06 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for identifier in nhs_identifier::all(resource) {
             let detail = match (identifier.value, identifier.status) {
                 (Some(_), None) if !settings.trusts_numbers => "expected a verification status, found none",

@@ -27,7 +27,7 @@ impl ResourceRule for Id07 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if local_numbers(resource).next().is_none() {
             out.push(HazardFinding {
                 path: "identifier".to_owned(),

@@ -23,7 +23,7 @@ impl ResourceRule for Id08 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let mut missing = |path: &str, what: &str| {
             out.push(HazardFinding { path: path.to_owned(), detail: format!("expected {what}, found none") });
         };

@@ -49,7 +49,7 @@ impl ResourceRule for Id09 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, settings: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let Some(date) = resource.text("birthDate") else { return };
         let fault = if is_sentinel(date) {
             "a day that stands for an unknown one"

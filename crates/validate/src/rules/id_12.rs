@@ -31,7 +31,7 @@ impl ResourceRule for Id12 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let is_multiple = resource.get("multipleBirthBoolean").and_then(Node::as_bool) == Some(true);
         let order = resource.get("multipleBirthInteger").and_then(Node::number_text);
         if is_multiple || order.is_some_and(|n| !n.parse::<u8>().is_ok_and(|n| (1..=9).contains(&n))) {

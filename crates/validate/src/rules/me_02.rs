@@ -28,7 +28,7 @@ impl ResourceRule for Me02 {
         MEDICINES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for (path, dosage) in dose::dosages(resource) {
             let words = dosage.text("text").map(dose::of_text).unwrap_or_default();
             for (below, quantity) in dose::quantities(dosage) {

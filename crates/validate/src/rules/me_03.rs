@@ -24,7 +24,7 @@ impl ResourceRule for Me03 {
         MEDICINES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for (path, dosage) in dose::dosages(resource) {
             let Some(text) = dosage.text("text") else { continue };
             let mut quantities = dose::quantities(dosage).filter_map(|(_, q)| dose::of_quantity(q)).peekable();

@@ -27,7 +27,7 @@ impl ResourceRule for Me04 {
         MEDICINES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if !is_current(resource) {
             return;
         }

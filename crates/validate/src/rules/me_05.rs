@@ -30,7 +30,7 @@ impl ResourceRule for Me05 {
         MEDICINES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         // A Medication that is referred to has its code itself.
         if !is_current(resource) || resource.get("medicationReference").is_some() {
             return;

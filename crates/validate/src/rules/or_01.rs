@@ -1,9 +1,11 @@
 //! OR-01: a general practice that is closed, or none.
 //!
-//! That the code is a placeholder, or no code of a practice, is seen in the resource, below; that the practice is
-//! closed is seen where the run's own organisations say it (`crate::stage`).
+//! That the code is a placeholder, or no code of a practice, is seen in the resource, below, and where the project holds
+//! a list of ODS codes also that it is closed or nobody's; that the run's own organisations call it closed is seen
+//! where all are known (`crate::stage`).
 
 use epr_fhir::Node;
+use epr_fhir::definitions::Standing;
 use epr_model::shape;
 
 use super::{HazardDoc, HazardFinding, HazardSeverity, ResourceRule, RuleSettings};
@@ -13,8 +15,9 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Significant,
     "an organisation or a person of staff that is closed or unknown",
     "The correct general practice is what carries letters. V81997, V81998 and V81999 say that there is none or that it \
-     is not known; a practice that the source's own table calls closed reads no letters. Look the code up, and correct \
-     the registration. Source: NHS Organisation Data Service.",
+     is not known; a practice that is closed, on the project's list of ODS codes (`[terminology]`) or in the source's \
+     own table, reads no letters. Look the code up, and correct the registration. Source: NHS Organisation Data \
+     Service.",
 );
 
 /// The system of ODS codes.
@@ -33,14 +36,18 @@ impl ResourceRule for Or01 {
         &["Patient"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for (i, code) in practices(resource) {
             let what = if PLACEHOLDERS.contains(&code) {
                 "a placeholder".to_owned()
-            } else if is_code(code) {
-                continue;
-            } else {
+            } else if !is_code(code) {
                 shape::of_text(code)
+            } else {
+                match settings.on_list(ODS, code) {
+                    Some(Standing::Inactive) => "one that is closed".to_owned(),
+                    Some(Standing::Unknown) => "one that no organisation has".to_owned(),
+                    _ => continue,
+                }
             };
             out.push(HazardFinding {
                 path: format!("generalPractitioner[{i}].identifier.value"),
@@ -69,7 +76,7 @@ fn is_code(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::found;
+    use crate::rules::{found, found_with};
 
     #[test]
     fn or_01_is_raised_for_placeholders_and_for_what_is_no_code() {
@@ -84,5 +91,15 @@ mod tests {
             assert_eq!(of(code), 0, "{code}");
         }
         assert!(found(&Or01, r#"{"generalPractitioner":[{"reference":"Organization/1"}]}"#).is_empty());
+    }
+
+    #[test]
+    fn or_01_is_raised_for_a_practice_that_the_project_s_list_calls_closed_or_does_not_have() {
+        let of = |code: &str| {
+            let identifier = format!(r#"{{"system":"{ODS}","value":"{code}"}}"#);
+            let json = format!(r#"{{"generalPractitioner":[{{"identifier":{identifier}}}]}}"#);
+            found_with(&Or01, &json, ODS, "A81006,x,false\nA81007,x,true\n").len()
+        };
+        assert_eq!((of("A81006"), of("A81007"), of("A81008")), (0, 1, 1));
     }
 }

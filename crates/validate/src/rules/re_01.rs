@@ -29,7 +29,7 @@ impl ResourceRule for Re01 {
         &["Observation"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         if matches!(resource.text("status"), Some("entered-in-error" | "cancelled")) {
             return;
         }

@@ -28,7 +28,7 @@ impl ResourceRule for Re02 {
         &["DiagnosticReport", "Observation"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let period = resource.get("effectivePeriod").and_then(|p| p.text("start"));
         let taken = resource.text("effectiveDateTime").or(period).and_then(Moment::parse);
         let issued = resource.text("issued").and_then(Moment::parse);

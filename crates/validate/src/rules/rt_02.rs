@@ -32,7 +32,7 @@ impl ResourceRule for Rt02 {
         &["EpisodeOfCare"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let Some(status) = extension_code(resource, STATUS_EXTENSION) else { return };
         let period = resource.get("period");
         let side = |name: &str| period.and_then(|p| p.text(name)).and_then(Moment::parse);

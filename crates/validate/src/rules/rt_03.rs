@@ -44,7 +44,7 @@ impl ResourceRule for Rt03 {
         &["Appointment", "Encounter", "EpisodeOfCare", "ServiceRequest"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for name in ["serviceType", "specialty", "performerType", "type", "code"] {
             let Some(element) = resource.get(name) else { continue };
             if element.kind() == NodeKind::Array {

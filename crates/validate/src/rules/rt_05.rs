@@ -33,7 +33,7 @@ impl ResourceRule for Rt05 {
         &["Appointment", "Encounter", "EpisodeOfCare", "ServiceRequest"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         for (i, value) in pathway_ids(resource) {
             if is_whole(value) {
                 continue;

@@ -230,7 +230,7 @@ impl Stream<'_> {
         &self,
         worker: &mut Worker<'_>,
         resource_type: &str,
-        settings: &RuleSettings,
+        settings: &RuleSettings<'_>,
         findings: &mut Vec<Found>,
     ) {
         for (rule, counts) in RESOURCE_RULES.iter().zip(&mut worker.rules) {
