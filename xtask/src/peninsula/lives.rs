@@ -394,8 +394,8 @@ impl Life<'_> {
             let (code, unit, value) = match (first + i) % 6 {
                 0 => ("HT", "cm", self.dice.between(150, 195).to_string()),
                 1 => ("WT", "kg", format!("{}.{tenth}", self.dice.between(48, 120))),
-                2 => ("SBP", "mm[Hg]", self.dice.between(95, 180).to_string()),
-                3 => ("DBP", "mm[Hg]", self.dice.between(55, 105).to_string()),
+                2 => ("SPO2", "%", self.dice.between(88, 100).to_string()),
+                3 => ("RESP", "/min", self.dice.between(10, 28).to_string()),
                 4 => ("PULSE", "/min", self.dice.between(50, 120).to_string()),
                 _ => ("TEMP", "Cel", format!("{}.{tenth}", self.dice.between(35, 39))),
             };

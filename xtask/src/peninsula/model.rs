@@ -697,7 +697,7 @@ pub(crate) struct Observation {
     pub(crate) reported: DateTime,
     /// Planted DA-01: the time has no offset. RH8 only.
     pub(crate) is_local: bool,
-    /// HT WT SBP DBP PULSE TEMP.
+    /// HT WT SPO2 RESP PULSE TEMP.
     pub(crate) code: &'static str,
     /// Planted CO-04: this stands in the code column.
     pub(crate) planted_code: Option<&'static str>,

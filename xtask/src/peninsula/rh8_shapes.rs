@@ -596,8 +596,8 @@ pub(super) fn observation(view: &View<'_>, observation: &Observation) -> Json {
     let (code, unit) = match observation.code {
         "HT" => ("8302-2", "cm"),
         "WT" => ("29463-7", "kg"),
-        "SBP" => ("8480-6", "mm[Hg]"),
-        "DBP" => ("8462-4", "mm[Hg]"),
+        "SPO2" => ("2708-6", "%"),
+        "RESP" => ("9279-1", "/min"),
         "PULSE" => ("8867-4", "/min"),
         _ => ("8310-5", "Cel"),
     };
