@@ -107,6 +107,14 @@ impl Quantity<'_> {
         Some((self.value.checked_mul(Decimal::from(each))?, calendar))
     }
 
+    /// Which of two quantities is greater; `None` where their units cannot be compared, or not here.
+    pub fn order(&self, other: &Quantity<'_>) -> Option<Ordering> {
+        match self.compare(other, false) {
+            Compared::Order(order) => Some(order),
+            Compared::Open | Compared::NeedsUcum => None,
+        }
+    }
+
     /// Compares two quantities; `loose` treats calendar and UCUM months as one, as `~` does.
     pub(crate) fn compare(&self, other: &Quantity<'_>, loose: bool) -> Compared {
         if self.unit == other.unit {

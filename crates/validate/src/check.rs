@@ -11,6 +11,7 @@ mod extension;
 mod given;
 mod implied;
 mod profile;
+mod questionnaire;
 mod reference;
 mod slices;
 mod source_form;
@@ -47,6 +48,8 @@ pub struct Checker<'p> {
     /// The profiles that were asked for, by canonical URL.
     n_bindings: u32,
     profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, &'static str>>,
+    /// The questionnaires that were asked for, by canonical URL.
+    questionnaires: FastMap<Box<str>, Option<Arc<Resource>>>,
 }
 
 impl<'p> Checker<'p> {
@@ -58,6 +61,7 @@ impl<'p> Checker<'p> {
             seen: Vec::new(),
             n_bindings: program.bindings.len() as u32,
             profiles: FastMap::default(),
+            questionnaires: FastMap::default(),
         }
     }
 

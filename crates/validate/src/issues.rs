@@ -66,6 +66,17 @@ pub const VAL_AGGREGATION: &str = "VAL0068";
 pub const VAL_DUPLICATE_ID: &str = "VAL0070";
 pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
 pub const VAL_WRONG_FOLDER: &str = "VAL0072";
+pub const VAL_QUESTIONNAIRE_DERIVED: &str = "VAL0079";
+pub const VAL_QUESTIONNAIRE_ABSENT: &str = "VAL0080";
+pub const VAL_ANSWER_PLACE: &str = "VAL0081";
+pub const VAL_ANSWER_REQUIRED: &str = "VAL0082";
+pub const VAL_ANSWER_COUNT: &str = "VAL0083";
+pub const VAL_ANSWER_TYPE: &str = "VAL0084";
+pub const VAL_ANSWER_OPTION: &str = "VAL0085";
+pub const VAL_ANSWER_LIMIT: &str = "VAL0086";
+pub const VAL_ANSWER_DISABLED: &str = "VAL0087";
+pub const VAL_ANSWER_TEXT: &str = "VAL0088";
+pub const VAL_QUESTIONNAIRE: &str = "VAL0089";
 pub const VAL_CONFORMANCE: &str = "VAL0090";
 
 /// All codes that this crate can raise, hazards among them, sorted.
@@ -483,6 +494,72 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a resource stands in the folder of another type",
         "The stage before wrote a resource of one type into the folder of another. It is held.",
+    ),
+    doc(
+        VAL_QUESTIONNAIRE_DERIVED,
+        Severity::Error,
+        "an item breaks what the questionnaire that it derives from asks",
+        "A derived questionnaire may narrow an item, not widen it.",
+    ),
+    doc(
+        VAL_QUESTIONNAIRE_ABSENT,
+        Severity::Warning,
+        "a questionnaire, or a value set of its items, is not among the definitions",
+        "Give it with --package. Until then the answers are not checked against it, and the ledger says so.",
+    ),
+    doc(
+        VAL_ANSWER_PLACE,
+        Severity::Error,
+        "an item or answer stands where the questionnaire has none",
+        "Items have a linkId of the questionnaire, its order and its groups; what groups and displays hold is no answer.",
+    ),
+    doc(
+        VAL_ANSWER_REQUIRED,
+        Severity::Error,
+        "a required item has no answer",
+        "In a response that is completed or amended it is an error, in any other a warning.",
+    ),
+    doc(
+        VAL_ANSWER_COUNT,
+        Severity::Error,
+        "an item has more or fewer answers than the questionnaire allows",
+        "An item that does not repeat has one; minOccurs and maxOccurs may say more.",
+    ),
+    doc(
+        VAL_ANSWER_TYPE,
+        Severity::Error,
+        "an answer is of another type than its item",
+        "The type of the item in the questionnaire says which type of value an answer has.",
+    ),
+    doc(
+        VAL_ANSWER_OPTION,
+        Severity::Error,
+        "an answer is none of those that the item offers",
+        "Options, value set and units of the item say which there are.",
+    ),
+    doc(
+        VAL_ANSWER_LIMIT,
+        Severity::Error,
+        "an answer is beyond what the item allows",
+        "Least and greatest value, length, decimal places, form, size and MIME type.",
+    ),
+    doc(
+        VAL_ANSWER_DISABLED,
+        Severity::Error,
+        "an item is answered though it is not enabled",
+        "The conditions of enableWhen do not hold in this response.",
+    ),
+    doc(
+        VAL_ANSWER_TEXT,
+        Severity::Error,
+        "the text of an item is not that of the questionnaire",
+        "The question that was asked must be the one that is shown with its answer.",
+    ),
+    doc(
+        VAL_QUESTIONNAIRE,
+        Severity::Error,
+        "an item of a questionnaire is enabled by an item that cannot enable it",
+        "enableWhen names another item of the questionnaire, and none below the item itself.",
     ),
     doc(
         VAL_CONFORMANCE,

@@ -24,6 +24,17 @@ impl Definitions {
         self.member_at(&Trail { canonical: value_set, importer: None }, system, code)
     }
 
+    /// Whether a code belongs to a value set that is in no package, such as one that a resource contains.
+    pub fn member_of(&self, value_set: &ValueSet, system: Option<&str>, code: &str) -> Membership {
+        let asked = Trail { canonical: "", importer: None };
+        let is_in = |sets: &[ConceptSet]| any(sets.iter().map(|set| self.in_set(set, &asked, system, code)));
+        if value_set.include.is_empty() {
+            let unknown = Membership::Unknown(WhyUnknown::SystemIncomplete);
+            return in_expansion(value_set, system, code).unwrap_or(unknown);
+        }
+        all([is_in(&value_set.include), not(is_in(&value_set.exclude))])
+    }
+
     /// Whether a code is one of a code system's.
     pub fn has_code(&self, system: &str, code: &str) -> Membership {
         if let Some(list) = self.code_list(system) {

@@ -192,3 +192,21 @@ impl Concept {
         Some(concept)
     }
 }
+
+impl ValueSet {
+    /// Reads a ValueSet that another resource contains: such a one needs no URL.
+    pub fn read_contained(resource: Node<'_>) -> Self {
+        let compose = resource.get("compose");
+        let sets = |member: &str| {
+            let sets = compose.and_then(|compose| compose.get(member));
+            sets.into_iter().flat_map(Node::items).map(ConceptSet::read).collect()
+        };
+        Self {
+            url: resource.text("url").unwrap_or_default().to_owned(),
+            include: sets("include"),
+            exclude: sets("exclude"),
+            expansion: resource.get("expansion").map(Expansion::read),
+            ..Self::default()
+        }
+    }
+}

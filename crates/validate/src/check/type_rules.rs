@@ -82,6 +82,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.security_labels(node);
         match type_name {
             "Bundle" => self.bundle_rules(node),
+            "Questionnaire" => self.questionnaire_rules(node),
+            "QuestionnaireResponse" => self.questionnaire_response(node),
             "ValueSet" => self.value_set_systems(node),
             _ => self.conformance(type_name, node),
         }
