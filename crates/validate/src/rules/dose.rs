@@ -96,7 +96,7 @@ fn unit(unit: &str) -> Option<(f64, Kind)> {
 }
 
 /// The dosages of a medicine, with their path.
-pub(crate) fn dosages<'a>(medicine: Node<'a>) -> impl Iterator<Item = (String, Node<'a>)> {
+pub(crate) fn dosages(medicine: Node<'_>) -> impl Iterator<Item = (String, Node<'_>)> {
     ["dosage", "dosageInstruction"].into_iter().flat_map(move |name| {
         let dosages = medicine.get(name).into_iter().flat_map(Node::items);
         dosages.enumerate().map(move |(i, dosage)| (format!("{name}[{i}]"), dosage))
@@ -104,7 +104,7 @@ pub(crate) fn dosages<'a>(medicine: Node<'a>) -> impl Iterator<Item = (String, N
 }
 
 /// The dose quantities of one dosage, with their path below it.
-pub(crate) fn quantities<'a>(dosage: Node<'a>) -> impl Iterator<Item = (String, Node<'a>)> {
+pub(crate) fn quantities(dosage: Node<'_>) -> impl Iterator<Item = (String, Node<'_>)> {
     dosage
         .get("doseAndRate")
         .into_iter()

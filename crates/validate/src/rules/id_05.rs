@@ -27,7 +27,7 @@ pub(crate) fn replaced_by(patient: Node<'_>) -> Option<&str> {
 }
 
 /// The records that a Patient takes the place of.
-pub(crate) fn replaces<'a>(patient: Node<'a>) -> impl Iterator<Item = &'a str> {
+pub(crate) fn replaces(patient: Node<'_>) -> impl Iterator<Item = &str> {
     patient
         .get("link")
         .into_iter()

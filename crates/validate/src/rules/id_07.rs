@@ -38,7 +38,7 @@ impl ResourceRule for Id07 {
 }
 
 /// System and value of each number that an organisation gave; what is marked as old identifies nobody any more.
-pub(crate) fn local_numbers<'a>(patient: Node<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
+pub(crate) fn local_numbers(patient: Node<'_>) -> impl Iterator<Item = (&str, &str)> {
     patient.get("identifier").into_iter().flat_map(Node::items).filter_map(|identifier| {
         let system = identifier.text("system").filter(|s| *s != NHS_NUMBER)?;
         let value = identifier.text("value").filter(|v| !v.trim().is_empty())?;

@@ -58,7 +58,7 @@ impl ResourceRule for Or01 {
 }
 
 /// Place and ODS code of each practice of a Patient.
-pub(crate) fn practices<'a>(patient: Node<'a>) -> impl Iterator<Item = (usize, &'a str)> {
+pub(crate) fn practices(patient: Node<'_>) -> impl Iterator<Item = (usize, &str)> {
     let practices = patient.get("generalPractitioner").into_iter().flat_map(Node::items);
     practices.enumerate().filter_map(|(i, practice)| Some((i, ods_code(practice.get("identifier")?)?)))
 }

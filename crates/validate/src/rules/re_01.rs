@@ -18,6 +18,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
      the laboratory sent, or keep the result as text.",
 );
 
+const NO_UNIT: &str = "expected the unit of a number, found none";
+
 pub struct Re01;
 
 impl ResourceRule for Re01 {
@@ -34,7 +36,6 @@ impl ResourceRule for Re01 {
             return;
         }
         let mut push = |path: String, detail: &str| out.push(HazardFinding { path, detail: detail.to_owned() });
-        const NO_UNIT: &str = "expected the unit of a number, found none";
         if lacks_unit(resource) {
             push("value.ofType(Quantity).unit".to_owned(), NO_UNIT);
         }

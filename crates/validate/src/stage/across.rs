@@ -178,6 +178,7 @@ fn cut_texts(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardDoc, u64
 mod tests {
     use super::*;
     use crate::rules::al_03::Statement;
+    use crate::stage::facts::Death;
 
     fn codes(facts: &mut Facts) -> Vec<(&'static str, u32)> {
         facts.sort();
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn de_03_and_ap_04_join_by_the_person() {
         let mut facts = Facts {
-            dead: vec![(2, None)],
+            dead: vec![(2, Death(None))],
             bookings: vec![(1, 10, None), (2, 11, None)],
             waits: vec![1],
             follow_ups: vec![(1, 12), (2, 13), (NONE, 14)],

@@ -69,7 +69,7 @@ enum More {
 
 #[derive(Debug, Clone)]
 struct Person {
-    death: Option<Option<Moment>>,
+    death: Option<Death>,
     about: About,
     local_numbers: Vec<u64>,
     practices: Vec<u64>,
@@ -77,6 +77,10 @@ struct Person {
     replaced_by: Option<ResourceId>,
     replaces: Vec<ResourceId>,
 }
+
+/// That somebody died, and when, where it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Death(pub(super) Option<Moment>);
 
 /// What is asked of mothers and children.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +104,8 @@ pub(super) struct State {
 /// Everything remembered; numbers are those of [`Ids`].
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// Patient, and when.
-    pub(super) dead: Vec<(u32, Option<Moment>)>,
+    /// Patients who died.
+    pub(super) dead: Vec<(u32, Death)>,
     /// Patient, Appointment, start.
     pub(super) bookings: Vec<(u32, u32, Option<Moment>)>,
     /// Hash of the slot, patient, Appointment.
@@ -274,7 +278,7 @@ fn person(patient: Node<'_>) -> Person {
     let born = patient.text("birthDate").and_then(Moment::parse).and_then(Moment::day);
     let death = patient.text("deceasedDateTime").and_then(Moment::parse);
     Person {
-        death: de_03::has_died(patient).then_some(death),
+        death: de_03::has_died(patient).then_some(Death(death)),
         about: About {
             born: born.and_then(|day| i32::try_from(day).ok()),
             is_male: patient.text("gender") == Some("male"),
@@ -455,8 +459,8 @@ impl Facts {
         Some(self.persons[i].1)
     }
 
-    /// When a patient died, where the patient did.
-    pub(super) fn death(&self, patient: u32) -> Option<Option<Moment>> {
+    /// The death of a patient who died.
+    pub(super) fn death(&self, patient: u32) -> Option<Death> {
         let i = self.dead.binary_search_by_key(&patient, |(n, _)| *n).ok()?;
         Some(self.dead[i].1)
     }

@@ -37,7 +37,7 @@ const TYPES: [(Domain, &str); 7] = [
 ];
 
 /// One row of which something must be kept.
-struct Row {
+struct Kept {
     /// Index into `tables`.
     table: u32,
     /// Index into [`TYPES`].
@@ -53,7 +53,7 @@ pub(super) struct Keeps {
     /// `<organisation>/<system>/<table>`.
     tables: Vec<String>,
     /// Sorted by table and row.
-    rows: Vec<Row>,
+    rows: Vec<Kept>,
     /// `<organisation>/<system>` of each table: a number.
     sources: Vec<u32>,
     /// By source and key hash: the Patients whose keys the rows name.
@@ -89,7 +89,7 @@ impl Keeps {
                     next
                 });
                 let Some(domain) = TYPES.iter().position(|(d, _)| *d == record.domain) else { continue };
-                keeps.rows.push(Row {
+                keeps.rows.push(Kept {
                     table,
                     domain: domain as u8,
                     row_no: record.row_no,
@@ -177,7 +177,7 @@ impl Keeps {
     }
 
     /// The Patient whose key a row names.
-    fn patient(&self, row: &Row) -> Option<u32> {
+    fn patient(&self, row: &Kept) -> Option<u32> {
         let source = self.sources[row.table as usize];
         self.patients.get(&(source, row.patient_hash)).copied().filter(|number| *number != NONE)
     }
@@ -347,13 +347,21 @@ pub(super) fn says(resource_type: &str, resource: Node<'_>) -> String {
             if id_11::is_restricted(resource) {
                 push("restricted", "");
             }
-            date("birthDate").into_iter().for_each(|d| push("date", d));
-            resource.text("gender").into_iter().for_each(|g| push("gender", g));
+            if let Some(date) = date("birthDate") {
+                push("date", date);
+            }
+            if let Some(gender) = resource.text("gender") {
+                push("gender", gender);
+            }
             for (_, value) in id_07::local_numbers(resource) {
                 push("number", &hash(value));
             }
         }
-        "Condition" => date("onsetDateTime").into_iter().for_each(|d| push("date", d)),
+        "Condition" => {
+            if let Some(date) = date("onsetDateTime") {
+                push("date", date);
+            }
+        }
         "AllergyIntolerance" => {
             for element in ["clinicalStatus", "verificationStatus"] {
                 let codes = resource.get(element).into_iter().flat_map(codings).filter_map(|c| c.text("code"));
@@ -363,12 +371,18 @@ pub(super) fn says(resource_type: &str, resource: Node<'_>) -> String {
                 push("denies", "");
             }
         }
-        "ServiceRequest" => resource.text("priority").into_iter().for_each(|p| push("priority", p)),
+        "ServiceRequest" => {
+            if let Some(priority) = resource.text("priority") {
+                push("priority", priority);
+            }
+        }
         "MedicationStatement" | "MedicationRequest" => medicine(resource, &mut push),
         "Observation" => {
             if let Some(quantity) = resource.get("valueQuantity") {
                 // What machines read has the say.
-                quantity.text("code").or_else(|| quantity.text("unit")).into_iter().for_each(|u| push("unit", u));
+                if let Some(unit) = quantity.text("code").or_else(|| quantity.text("unit")) {
+                    push("unit", unit);
+                }
             }
             for (name, element) in [("range", "referenceRange"), ("flag", "interpretation")] {
                 if resource.get(element).is_some_and(|e| e.items().next().is_some()) {

@@ -2,7 +2,7 @@
 //! and her child, a patient and the practice, a result and its visit, a Patient and the one that took its place.
 
 use super::across::Across;
-use super::facts::{About, Facts, NONE};
+use super::facts::{About, Death, Facts, NONE};
 use crate::hash::FastMap;
 use crate::moment::Moment;
 use crate::rules::de_04::Discharge;
@@ -26,7 +26,7 @@ pub(super) fn deaths_in_hospital(facts: &Facts, found: &mut Vec<Across>) -> Aske
             (Discharge::Died, None) => {
                 "expected a patient who has died beside a discharge by death, found one who has not"
             }
-            (Discharge::Alive, Some(Some(death))) if is_within(death) => {
+            (Discharge::Alive, Some(Death(Some(death)))) if is_within(death) => {
                 "expected a discharge by death of a patient who died within the spell, found another"
             }
             _ => continue,
@@ -207,7 +207,7 @@ mod tests {
         let when = Moment::parse;
         let period = Period { start: when("2026-01-01"), end: when("2026-01-09") };
         let mut facts = Facts {
-            dead: vec![(2, when("2026-01-05")), (3, when("2026-03-05")), (4, None)],
+            dead: vec![(2, Death(when("2026-01-05"))), (3, Death(when("2026-03-05"))), (4, Death(None))],
             discharges: vec![
                 (1, 10, Discharge::Died, period),
                 (2, 11, Discharge::Died, period),
