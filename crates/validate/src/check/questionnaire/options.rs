@@ -82,12 +82,8 @@ impl<'p: 'r, 'r> Judge<'_, '_, 'p, 'r, '_> {
         let (system, code) = (coding.text("system"), coding.text("code"));
         let found = match (system, code) {
             (Some(system), Some(code)) => self.member(canonical, Some(system), code),
-            _ => match self.member(canonical, None, "") {
-                Membership::Unknown(WhyUnknown::ValueSetNotLoaded) => {
-                    Membership::Unknown(WhyUnknown::ValueSetNotLoaded)
-                }
-                _ => Membership::NotIn,
-            },
+            // A code without a system has no meaning of its own, whatever the value set lists.
+            _ => self.without_system(canonical),
         };
         let definitions = self.walk.checker.program.definitions;
         let own = system.zip(code).and_then(|(system, code)| definitions.display(system, code));
@@ -99,7 +95,7 @@ impl<'p: 'r, 'r> Judge<'_, '_, 'p, 'r, '_> {
                 });
             }
             // Whether the value set has a code of a system that nobody knows here is not said, even where it lists others.
-            Membership::NotIn if system.zip(code).is_some_and(|(s, c)| is_unknown(definitions.has_code(s, c))) => {
+            Membership::NotIn if system.is_some_and(|system| !definitions.knows_system(system)) => {
                 self.judge(canonical, Membership::Unknown(WhyUnknown::SystemNotLoaded));
             }
             other => self.judge(canonical, other),
@@ -156,17 +152,30 @@ impl<'p: 'r, 'r> Judge<'_, '_, 'p, 'r, '_> {
         }
     }
 
+    /// What is said of a code without a system: it is in no value set, unless nothing is known of what is in that.
+    fn without_system(&self, canonical: &str) -> Membership {
+        let definitions = self.walk.checker.program.definitions;
+        let contained = canonical.strip_prefix('#').map(|id| self.contained(id));
+        let read = contained.map(|node| node.map(ValueSet::read_contained));
+        let value_set = read.as_ref().map_or_else(|| definitions.value_set(canonical), Option::as_ref);
+        let Some(value_set) = value_set else { return Membership::Unknown(WhyUnknown::ValueSetNotLoaded) };
+        let mut systems = value_set.include.iter().filter_map(|set| set.system.as_deref());
+        if systems.all(|system| definitions.knows_system(system)) {
+            Membership::NotIn
+        } else {
+            Membership::Unknown(WhyUnknown::SystemNotLoaded)
+        }
+    }
+
+    fn contained(&self, id: &str) -> Option<Node<'_>> {
+        let is_it = |n: &Node<'_>| n.text("id") == Some(id) && n.text("resourceType") == Some("ValueSet");
+        list(self.container, "contained").find(is_it)
+    }
+
     fn member(&self, canonical: &str, system: Option<&str>, code: &str) -> Membership {
         let definitions = self.walk.checker.program.definitions;
         let Some(id) = canonical.strip_prefix('#') else { return definitions.member(canonical, system, code) };
-        let is_it = |n: &Node<'_>| n.text("id") == Some(id) && n.text("resourceType") == Some("ValueSet");
-        let Some(node) = list(self.container, "contained").find(is_it) else {
-            return Membership::Unknown(WhyUnknown::ValueSetNotLoaded);
-        };
+        let Some(node) = self.contained(id) else { return Membership::Unknown(WhyUnknown::ValueSetNotLoaded) };
         definitions.member_of(&ValueSet::read_contained(node), system, code)
     }
-}
-
-fn is_unknown(found: Membership) -> bool {
-    found == Membership::Unknown(WhyUnknown::SystemNotLoaded)
 }
