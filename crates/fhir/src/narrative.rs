@@ -1,10 +1,16 @@
-//! Narrative: well-formed XHTML, with the elements and attributes that FHIR allows and no others.
+//! Narrative: well-formed XHTML, with the elements and attributes that FHIR allows and no others, each in its place.
 //!
 //! The scanner reads the text once and builds nothing but a stack of open elements.
 //! Source: FHIR R4, narrative, rules txt-1 and txt-2; HTML 4.0 chapters 7–11 and 15.
+//!
+//! Long because most of it is tables of names.
+
+mod entities;
+
+use std::collections::HashSet;
 
 /// What is wrong with a narrative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NarrativeFault {
     /// Tags that do not match, an attribute without quotes, a bare `&` or `<`.
     NotWellFormed,
@@ -18,6 +24,22 @@ pub enum NarrativeFault {
     Attribute,
     /// A named entity other than the five of XML.
     Entity,
+    /// A block inside a paragraph.
+    BlockInParagraph,
+    /// A block inside an element of running text.
+    BlockInText,
+    /// An element of running text inside another of its name.
+    Nested,
+    /// Something inside an element that is always empty.
+    NotEmpty,
+    /// An element that stands outside the one it belongs to, such as a row outside a table.
+    Place,
+    /// Something inside a table or list that is none of its parts.
+    Parts,
+    /// A link or an image whose address is empty or has a character that no URL has.
+    Url,
+    /// A link whose address runs a script, or names something rather than leading to it.
+    Scheme,
     /// No text and no image (txt-2).
     NoContent,
 }
@@ -27,14 +49,36 @@ impl NarrativeFault {
         match self {
             Self::NotWellFormed => "not well-formed",
             Self::RootNotDiv => "the outermost element is not div",
-            Self::Namespace => "the div is not in the namespace http://www.w3.org/1999/xhtml",
+            Self::Namespace => "an element outside the namespace http://www.w3.org/1999/xhtml",
             Self::Element => "an element that narrative may not hold",
             Self::Attribute => "an attribute that narrative may not hold",
             Self::Entity => "a named entity that XML does not know",
+            Self::BlockInParagraph => "a block inside a paragraph",
+            Self::BlockInText => "a block inside an element of running text",
+            Self::Nested => "an element of running text inside another of its name",
+            Self::NotEmpty => "something inside an element that is always empty",
+            Self::Place => "an element outside the one that it belongs to",
+            Self::Parts => "something inside a table or list that is none of its parts",
+            Self::Url => "an address that is empty, or has a character that no URL has",
+            Self::Scheme => "a link that runs a script, or that names something rather than leading to it",
             Self::NoContent => "neither text nor an image",
         }
     }
 }
+
+/// One narrative, read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Narrative<'a> {
+    /// Each fault as often as it is told: twice the same at the same place is one.
+    pub faults: Vec<NarrativeFault>,
+    /// Only the elements and attributes of basic XHTML are there (txt-1).
+    pub is_basic: bool,
+    /// The ids inside the resource that links and images lead to, without `#`.
+    pub links: Vec<&'a str>,
+}
+
+/// The deepest nesting of elements that is read.
+const DEPTH_LIMIT: usize = 500;
 
 const NAMESPACE: &str = "http://www.w3.org/1999/xhtml";
 
@@ -133,29 +177,126 @@ const ATTRIBUTES_OF: &[(&str, &[&str])] = &[
     ("td", &["nowrap"]),
 ];
 
-/// Checks one narrative `div`; each fault is told as often as it is there, in the order of the text.
-pub fn check(text: &str) -> Vec<NarrativeFault> {
-    let mut scan = Scan { text, at: 0, open: Vec::new(), faults: Vec::new(), content: false, began: false };
+/// Elements of running text, in which no block may stand.
+const TEXT: &[&str] = &[
+    "a", "abbr", "acronym", "address", "b", "bdo", "big", "caption", "cite", "code", "dd", "dfn", "dt", "em", "h1",
+    "h2", "h3", "h4", "h5", "h6", "i", "kbd", "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup", "tt",
+    "var",
+];
+
+/// Elements that do not stand in another of their name.
+const NOT_NESTED: &[&str] = &[
+    "a", "abbr", "acronym", "b", "bdo", "big", "cite", "code", "dfn", "em", "i", "kbd", "q", "samp", "small", "strong",
+    "sub", "sup", "tt", "var",
+];
+
+/// Blocks that no text may hold, and those that no paragraph may.
+const BLOCKS: &[&str] = &["div", "ol", "pre", "table", "ul"];
+const NOT_IN_PARAGRAPH: &[&str] = &["blockquote", "div", "ol", "p", "table", "ul"];
+
+const EMPTY: &[&str] = &["area", "br", "hr", "img"];
+
+/// Elements that hold certain others only, and no text.
+const PARTS: &[(&str, &[&str])] = &[
+    ("dl", &["dd", "dt"]),
+    ("map", &["area"]),
+    ("ol", &["li"]),
+    ("table", &["caption", "col", "colgroup", "tbody", "tfoot", "thead", "tr"]),
+    ("tbody", &["tr"]),
+    ("tfoot", &["tr"]),
+    ("thead", &["tr"]),
+    ("tr", &["td", "th"]),
+    ("ul", &["li"]),
+];
+
+/// Elements that stand in certain others only.
+const PLACES: &[(&str, &[&str])] = &[
+    ("caption", &["table"]),
+    ("col", &["colgroup", "table"]),
+    ("colgroup", &["table"]),
+    ("dd", &["dl"]),
+    ("dt", &["dl"]),
+    ("li", &["ol", "ul"]),
+    ("tbody", &["table"]),
+    ("td", &["tfoot", "thead", "tr"]),
+    ("tfoot", &["table"]),
+    ("th", &["tfoot", "thead", "tr"]),
+    ("thead", &["table"]),
+    ("tr", &["table", "tbody", "tfoot", "thead"]),
+];
+
+fn of<'t>(table: &'t [(&str, &'t [&'t str])], name: &str) -> Option<&'t [&'t str]> {
+    table.binary_search_by_key(&name, |(of, _)| *of).ok().map(|at| table[at].1)
+}
+
+/// Reads one narrative `div`.
+pub fn read(text: &str) -> Narrative<'_> {
+    let mut scan = Scan {
+        text,
+        at: 0,
+        open: Vec::new(),
+        read: Narrative { is_basic: true, ..Narrative::default() },
+        told: HashSet::new(),
+        content: false,
+        began: false,
+    };
     if scan.document().is_none() {
-        scan.faults.push(NarrativeFault::NotWellFormed);
-        return scan.faults;
+        return Narrative { faults: vec![NarrativeFault::NotWellFormed], is_basic: false, links: Vec::new() };
     }
     if !scan.content {
-        scan.faults.push(NarrativeFault::NoContent);
+        scan.read.faults.push(NarrativeFault::NoContent);
     }
-    scan.faults
+    scan.read
+}
+
+/// Checks one narrative `div`; the faults are those of [`read`].
+pub fn check(text: &str) -> Vec<NarrativeFault> {
+    read(text).faults
+}
+
+/// The ids and names inside a narrative that a link may lead to; nothing where it is not well-formed.
+pub fn anchors(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for mark in [" id=", " name="] {
+        for (at, _) in text.match_indices(mark) {
+            let value = &text[at + mark.len()..];
+            let Some(quote) = value.chars().next().filter(|c| *c == '"' || *c == '\'') else { continue };
+            if let Some(end) = value[1..].find(quote) {
+                found.push(&value[1..=end]);
+            }
+        }
+    }
+    found
+}
+
+/// An element that is open.
+struct Open<'a> {
+    name: &'a str,
+    /// A hash of the names on the way to it: two faults of one kind at places of one name are told once.
+    path: u64,
+    holds_block: bool,
+    holds_itself: bool,
+    holds_others: bool,
+    holds_anything: bool,
 }
 
 struct Scan<'a> {
     text: &'a str,
     at: usize,
-    open: Vec<&'a str>,
-    faults: Vec<NarrativeFault>,
+    open: Vec<Open<'a>>,
+    read: Narrative<'a>,
+    told: HashSet<(NarrativeFault, u64)>,
     content: bool,
     began: bool,
 }
 
 impl<'a> Scan<'a> {
+    fn tell(&mut self, fault: NarrativeFault, place: u64) {
+        if self.told.insert((fault, place)) {
+            self.read.faults.push(fault);
+        }
+    }
+
     /// `None` where the text is not well-formed.
     fn document(&mut self) -> Option<()> {
         loop {
@@ -175,6 +316,7 @@ impl<'a> Scan<'a> {
         if self.open.is_empty() && !blank {
             return None;
         }
+        self.holds(!blank, None);
         self.content |= says_something(text);
         self.entities(text)
     }
@@ -188,10 +330,10 @@ impl<'a> Scan<'a> {
                     .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))
                 || name.strip_prefix('#').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
             if !known {
-                if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                if !entities::is_known(name) {
                     return None;
                 }
-                self.faults.push(NarrativeFault::Entity);
+                self.read.faults.push(NarrativeFault::Entity);
             }
         }
         Some(())
@@ -201,6 +343,7 @@ impl<'a> Scan<'a> {
         let rest = &self.text[self.at..];
         if let Some(comment) = rest.strip_prefix("<!--") {
             self.at += 4 + comment.find("-->")? + 3;
+            self.holds(false, None);
             return Some(());
         }
         if let Some(section) = rest.strip_prefix("<![CDATA[") {
@@ -212,7 +355,9 @@ impl<'a> Scan<'a> {
         if let Some(closing) = rest.strip_prefix("</") {
             let end = closing.find('>')?;
             self.at += 2 + end + 1;
-            return (self.open.pop()? == closing[..end].trim_ascii_end()).then_some(());
+            let open = self.open.pop()?;
+            self.closed(&open);
+            return (open.name == closing[..end].trim_ascii_end()).then_some(());
         }
         // A document type or a processing instruction has no place in a narrative.
         if rest.starts_with("<!") || rest.starts_with("<?") {
@@ -249,10 +394,12 @@ impl<'a> Scan<'a> {
             }
             at += self.attribute(name, here, &mut namespace)?;
         };
-        self.element(name, namespace);
+        let open = self.element(name, namespace)?;
         self.at += at;
-        if !empty {
-            self.open.push(name);
+        if empty {
+            self.closed(&open);
+        } else {
+            self.open.push(open);
         }
         Some(())
     }
@@ -276,35 +423,128 @@ impl<'a> Scan<'a> {
         let own = ATTRIBUTES_OF.iter().find(|(of, _)| *of == element).map_or(&[][..], |(_, names)| names);
         let prefixed = name.starts_with("xmlns:");
         if ATTRIBUTES.binary_search(&name).is_err() && !own.contains(&name) && name != "xmlns" && !prefixed {
-            self.faults.push(NarrativeFault::Attribute);
+            self.read.is_basic = false;
+            // What the outermost element has breaks txt-1 only.
+            if self.began {
+                self.tell(NarrativeFault::Attribute, hash(hash(0, element), name));
+            }
+        }
+        if matches!((element, name), ("a", "href") | ("img", "src")) && self.began {
+            self.address(name == "href", value);
         }
         Some(here.len() - after.len() + length + 2)
     }
 
-    fn element(&mut self, name: &str, namespace: Option<&str>) {
-        if !self.began {
-            self.began = true;
-            if name != "div" {
-                self.faults.push(NarrativeFault::RootNotDiv);
-                return;
+    /// Where a link leads, or an image is.
+    fn address(&mut self, is_link: bool, url: &'a str) {
+        let place = hash(0, url);
+        if let Some(id) = url.strip_prefix('#').filter(|id| !id.is_empty()) {
+            let around = self.open.last().map_or(0, |open| open.path);
+            if self.told.insert((NarrativeFault::NoContent, hash(around, url))) {
+                self.read.links.push(id);
             }
-            if namespace != Some(NAMESPACE) {
-                self.faults.push(NarrativeFault::Namespace);
-            }
-        } else if namespace.is_some_and(|n| n != NAMESPACE) {
-            self.faults.push(NarrativeFault::Namespace);
+        }
+        let plain = url.replace("&amp;", "&");
+        let is_right = !plain.is_empty()
+            && if let Some(data) = plain.strip_prefix("data:") {
+                data.split(',').count() == 2
+            } else {
+                plain.chars().all(|c| c.is_alphanumeric() || ";?:@&=+$.,/%-_~#[]!'()*|".contains(c))
+            };
+        if !is_right {
+            self.tell(NarrativeFault::Url, place);
+        }
+        if is_link && url.is_empty() {
+            self.tell(NarrativeFault::Scheme, place);
+        }
+        let scheme = plain.split_once(':').map(|(scheme, _)| scheme);
+        if is_link && matches!(scheme, Some("javascript" | "vbscript" | "urn" | "cid")) {
+            self.tell(NarrativeFault::Scheme, place);
+        }
+    }
+
+    fn element(&mut self, name: &'a str, namespace: Option<&str>) -> Option<Open<'a>> {
+        let path = hash(self.open.last().map_or(0, |open| open.path), name);
+        let open =
+            Open { name, path, holds_block: false, holds_itself: false, holds_others: false, holds_anything: false };
+        if self.open.len() == DEPTH_LIMIT {
+            return None;
         }
         self.content |= name == "img";
         if ELEMENTS.binary_search(&name).is_err() {
-            self.faults.push(NarrativeFault::Element);
+            self.read.is_basic = false;
+        }
+        if !self.began {
+            self.began = true;
+            if namespace != Some(NAMESPACE) {
+                self.tell(NarrativeFault::Namespace, 0);
+            }
+            if name != "div" {
+                self.tell(NarrativeFault::RootNotDiv, 0);
+            }
+            return Some(open);
+        }
+        if namespace.is_some_and(|n| n != NAMESPACE) {
+            self.tell(NarrativeFault::Namespace, hash(1, namespace.unwrap_or_default()));
+        }
+        if ELEMENTS.binary_search(&name).is_err() {
+            self.tell(NarrativeFault::Element, hash(0, name));
+        }
+        self.holds(false, Some(name));
+        let parent = self.open.last().map_or("", |open| open.name);
+        if of(PLACES, name).is_some_and(|places| !places.contains(&parent)) {
+            self.tell(NarrativeFault::Place, path);
+        }
+        let is_block = BLOCKS.contains(&name);
+        if NOT_IN_PARAGRAPH.contains(&name) && self.open.iter().skip(1).any(|open| open.name == "p") {
+            self.tell(NarrativeFault::BlockInParagraph, hash(0, name));
+        }
+        for around in &mut self.open {
+            around.holds_block |= is_block;
+            around.holds_itself |= around.name == name;
+        }
+        Some(open)
+    }
+
+    /// Notes what the innermost open element holds: text that says something, an element, or anything else.
+    fn holds(&mut self, is_text: bool, element: Option<&str>) {
+        let Some(open) = self.open.last_mut() else { return };
+        open.holds_anything |= is_text || element.is_some();
+        if let Some(parts) = of(PARTS, open.name) {
+            open.holds_others |= is_text || element.is_some_and(|name| !parts.contains(&name));
+        }
+    }
+
+    /// What can be said of an element once all that it holds was seen. The outermost one may hold anything.
+    fn closed(&mut self, open: &Open<'a>) {
+        if self.open.is_empty() {
+            return;
+        }
+        if open.holds_block && TEXT.binary_search(&open.name).is_ok() {
+            self.tell(NarrativeFault::BlockInText, open.path);
+        }
+        if open.holds_itself && NOT_NESTED.binary_search(&open.name).is_ok() {
+            self.tell(NarrativeFault::Nested, open.path);
+        }
+        if open.holds_anything && EMPTY.contains(&open.name) {
+            self.tell(NarrativeFault::NotEmpty, open.path);
+        }
+        if open.holds_others {
+            self.tell(NarrativeFault::Parts, open.path);
         }
     }
 }
 
-/// Whether a text holds anything but white space, a no-break space and its numeric references included.
+/// One step of FNV-1a over a name.
+fn hash(before: u64, name: &str) -> u64 {
+    let start = before ^ 0xcbf2_9ce4_8422_2325;
+    name.bytes().chain([b'/']).fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Whether a text holds anything but the white space of XML; a no-break space is something.
 fn says_something(text: &str) -> bool {
     let mut pieces = text.split('&');
-    let is_blank = |text: &str| text.chars().all(char::is_whitespace);
+    let is_blank = |text: &str| text.bytes().all(|b| b <= b' ');
     let begins_blank = pieces.next().is_none_or(is_blank);
     !begins_blank
         || pieces.any(|piece| {
@@ -313,7 +553,7 @@ fn says_something(text: &str) -> bool {
                 Some(hex) => u32::from_str_radix(hex, 16).ok(),
                 None => name.strip_prefix('#').and_then(|decimal| decimal.parse().ok()),
             };
-            !number.and_then(char::from_u32).is_some_and(char::is_whitespace) || !is_blank(after)
+            number.is_none_or(|n| n > 0x20) || !is_blank(after)
         })
 }
 
@@ -330,7 +570,8 @@ mod tests {
 
     #[test]
     fn the_tables_are_sorted_for_the_search() {
-        assert!(ELEMENTS.is_sorted() && ATTRIBUTES.is_sorted());
+        assert!(ELEMENTS.is_sorted() && ATTRIBUTES.is_sorted() && TEXT.is_sorted() && NOT_NESTED.is_sorted());
+        assert!(PARTS.is_sorted() && PLACES.is_sorted());
     }
 
     #[test]
@@ -340,18 +581,33 @@ mod tests {
             (div("<img src=\"#a\" alt='x'/>"), &[]),
             (div("<a href='#x'>x</a><!-- c -->"), &[]),
             (div("  "), &[NoContent]),
-            (div(" &#160;<b>&#xA0; &#32;</b>"), &[NoContent]),
+            (div(" &#32;<b>&#x20; &#10;</b>"), &[NoContent]),
+            (div("&#160;"), &[]),
             (div("&#160;&#65;"), &[]),
             (div("<script>x</script>"), &[Element]),
             (div("<p onclick='x'>x</p>"), &[Attribute]),
             (div("<p href='x'>x</p>"), &[Attribute]),
             (div("x &nbsp;"), &[Entity]),
+            (div("x &nbsp;&copy;"), &[Entity, Entity]),
+            (div("x &nonsense;"), &[NotWellFormed]),
+            (div("<script>x</script><script>y</script>"), &[Element]),
+            (div("<p>x<div>y</div></p>"), &[BlockInParagraph, BlockInText]),
+            (div("<b>x<i>y<b>z</b></i></b>"), &[Nested]),
+            (div("<br>x</br>"), &[NotEmpty]),
+            (div("<table><td>x</td></table>"), &[Place, Parts]),
+            (div("<table><tbody><tr><td>x</td></tr></tbody></table>"), &[]),
+            (div("<ul>x<li>y</li></ul>"), &[Parts]),
+            (div("<li>y</li>"), &[Place]),
+            (div("<a href=''>y</a>"), &[Url, Scheme]),
+            (div("<a href='http://a b'>y</a>"), &[Url]),
+            (div("<a href='javascript:x'>y</a>"), &[Scheme]),
+            (div("<img src='data:image/png'/>"), &[Url]),
             (div("a & b"), &[NotWellFormed]),
             (div("<b>x</i>"), &[NotWellFormed]),
             (div("<b>x"), &[NotWellFormed]),
             (div("<p class=x>x</p>"), &[NotWellFormed]),
             ("<div>x</div>".to_owned(), &[Namespace]),
-            ("<p>x</p>".to_owned(), &[RootNotDiv]),
+            ("<p>x</p>".to_owned(), &[Namespace, RootNotDiv]),
             (format!("{}x", div("x")), &[NotWellFormed]),
             (format!("{}{}", div("x"), div("x")), &[NotWellFormed]),
             ("x".to_owned(), &[NotWellFormed]),

@@ -10,6 +10,7 @@ mod contained;
 mod extension;
 mod given;
 mod implied;
+mod narrative;
 mod profile;
 mod questionnaire;
 mod reference;

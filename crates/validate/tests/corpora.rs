@@ -131,6 +131,7 @@ fn the_definitions_of_r4_have_few_errors_all_of_them_true() {
     }
     println!("{n} definitions, {n_faulty} with errors");
     // Looked at one by one: parameters without a base, types without a baseDefinition, an upper-case UUID, a system without a scheme, a guide
-    // of another version, relative canonicals, extensions where their definitions do not allow them, identifiers that are no URIs though they say so. Each breaks R4's own rules.
-    assert!(n > 2_000 && n_faulty <= 30);
+    // of another version, relative canonicals, extensions where their definitions do not allow them, identifiers that are no URIs though they
+    // say so, links in narratives to what was left out of them. Each breaks R4's own rules.
+    assert!(n > 2_000 && n_faulty <= 56);
 }

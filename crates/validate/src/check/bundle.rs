@@ -29,6 +29,7 @@ pub(super) struct Entry<'r> {
 
 /// A Bundle's entries and the ways to find them.
 pub(super) struct BundleIndex<'r> {
+    pub(super) node: Node<'r>,
     kind: &'r str,
     pub(super) entries: Vec<Entry<'r>>,
     by_url: BTreeMap<&'r str, Vec<u32>>,
@@ -55,7 +56,7 @@ impl<'r> BundleIndex<'r> {
                 by_id.entry((resource_type, id)).or_default().push(i as u32);
             }
         }
-        Self { kind: bundle.text("type").unwrap_or_default(), entries, by_url, by_id }
+        Self { node: bundle, kind: bundle.text("type").unwrap_or_default(), entries, by_url, by_id }
     }
 
     fn is(&self, kinds: &[&str]) -> bool {

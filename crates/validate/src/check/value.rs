@@ -1,7 +1,6 @@
 //! Values: JSON forms, primitives and their companions, fixed values and patterns, extensions.
 
 use epr_fhir::definitions::ConstraintSeverity;
-use epr_fhir::narrative::{self, NarrativeFault};
 use epr_fhir::{Node, NodeKind};
 use epr_fhirpath::ElementNode;
 use epr_model::Severity;
@@ -274,28 +273,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
         };
         self.push(code, if fault.is_error() { Severity::Error } else { Severity::Warning }, detail);
-    }
-
-    fn narrative(&mut self, text: &str) {
-        let faults = narrative::check(text);
-        self.checker.tally.count(BaseRule::Narrative, !faults.is_empty());
-        // txt-1 is told once; which elements and attributes break it is told beside it.
-        if faults.iter().any(|f| matches!(f, NarrativeFault::Element | NarrativeFault::Attribute)) {
-            self.broken(
-                "txt-1",
-                "the narrative holds only the allowed elements and attributes",
-                ConstraintSeverity::Error,
-            );
-        }
-        for fault in faults {
-            if fault == NarrativeFault::NoContent {
-                self.broken("txt-2", "the narrative has some content", ConstraintSeverity::Error);
-            } else {
-                self.find(issues::VAL_NARRATIVE, || {
-                    format!("expected well-formed basic XHTML, found: {}", fault.text())
-                });
-            }
-        }
     }
 }
 

@@ -59,6 +59,9 @@ pub(super) struct Walk<'c, 'p, 'r> {
     pub(super) holder: Node<'r>,
     /// How many references were followed to get here.
     pub(super) following: u32,
+    /// What links in the narrative of the resource at hand, and of the bundle around it, may lead to; made when asked.
+    pub(super) link_ids: Option<BTreeSet<&'r str>>,
+    pub(super) bundle_link_ids: Option<BTreeSet<&'r str>>,
 }
 
 /// What an object is the JSON of.
@@ -112,6 +115,8 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
         verdicts: FastMap::default(),
         holder: root,
         following: 0,
+        link_ids: None,
+        bundle_link_ids: None,
     };
     walk.source_faults(resource);
     walk.any_resource(root, Place::Root);
@@ -159,6 +164,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
             self.container = node;
             self.inside_contained = None;
+            self.link_ids = None;
             let contained = self.contained_of(node);
             Some(std::mem::replace(&mut self.contained, contained))
         };
@@ -175,7 +181,13 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.contained = frame;
         }
         (self.container, self.focus, self.inside_contained) = outer;
+        if !matches!(place, Place::Contained(_)) {
+            self.link_ids = None;
+        }
         if let Some((bundle, entry, told_entry)) = outer_bundle {
+            if type_name == "Bundle" {
+                self.bundle_link_ids = None;
+            }
             (self.bundle, self.entry, self.told_entry) = (bundle, entry, told_entry);
         }
     }
@@ -201,6 +213,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.entry = entry.map(|i| i as usize).filter(|_| type_name != "Bundle" && self.bundle.is_some());
         if type_name == "Bundle" {
             self.bundle = Some(Rc::new(BundleIndex::of(node)));
+            self.bundle_link_ids = None;
         }
         Some(outer)
     }

@@ -1,0 +1,69 @@
+//! The narrative of a resource: its XHTML, and whether its links lead anywhere inside the resource.
+
+use std::collections::BTreeSet;
+
+use epr_fhir::Node;
+use epr_fhir::definitions::ConstraintSeverity;
+use epr_fhir::narrative::{self, NarrativeFault};
+
+use super::walk::Walk;
+use crate::issues;
+use crate::tally::BaseRule;
+
+impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
+    pub(super) fn narrative(&mut self, text: &'r str) {
+        let read = narrative::read(text);
+        self.checker.tally.count(BaseRule::Narrative, !read.faults.is_empty());
+        if !read.is_basic {
+            let human = "the narrative holds only the allowed elements and attributes";
+            self.broken("txt-1", human, ConstraintSeverity::Error);
+        }
+        let is_broken = read.faults.contains(&NarrativeFault::NotWellFormed);
+        if is_broken || read.faults.contains(&NarrativeFault::NoContent) {
+            self.broken("txt-2", "the narrative has some content", ConstraintSeverity::Error);
+        }
+        for fault in read.faults.into_iter().filter(|fault| *fault != NarrativeFault::NoContent) {
+            self.find(issues::VAL_NARRATIVE, || format!("expected well-formed basic XHTML, found: {}", fault.text()));
+        }
+        for link in read.links {
+            self.uses_contained(link);
+            self.narrative_link(link);
+        }
+    }
+
+    /// A link inside leads to an id of the resource, or of the bundle around it.
+    fn narrative_link(&mut self, id: &'r str) {
+        let container = self.container;
+        let bundle = self.bundle.as_ref().map(|bundle| bundle.node);
+        let ids = self.link_ids.get_or_insert_with(|| ids_of(container));
+        if ids.contains(id) {
+            return;
+        }
+        let is_around =
+            bundle.is_some_and(|bundle| self.bundle_link_ids.get_or_insert_with(|| ids_of(bundle)).contains(id));
+        if !is_around {
+            self.find(issues::VAL_NARRATIVE, || {
+                "expected a link to an id inside the resource, found one that leads nowhere".to_owned()
+            });
+        }
+    }
+}
+
+/// All that a link inside may lead to: ids of resources and elements, ids and names in narratives.
+fn ids_of(node: Node<'_>) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        for (name, child) in node.members() {
+            match (name, child.as_str()) {
+                ("id", Some(id)) => {
+                    found.insert(id);
+                }
+                ("div", Some(text)) => found.extend(narrative::anchors(text)),
+                _ => waiting.push(child),
+            }
+        }
+        waiting.extend(node.items());
+    }
+    found
+}
