@@ -9,6 +9,7 @@
 //! | definitions to a checking program | [`compile`], [`program`] |
 //! | profiles to programs; what tells slices apart | `profile`, `discriminator` |
 //! | one resource to findings and facts (pure) | [`check`](mod@check) |
+//! | questionnaires and their responses | `check::questionnaire` |
 //! | what a primitive, and a narrative may look like | [`primitive`]; `epr_fhir::narrative` |
 //! | hazard rules, one file each | [`rules`] |
 //! | the stage of a run: issues, holds, ledgers | [`stage`] |
