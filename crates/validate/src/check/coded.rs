@@ -4,6 +4,8 @@
 //! a binding is another. How many errors one fault makes is the reference validator's: a code that its system does not have
 //! fails a required binding as well. Where a concept has a code of a system that is held elsewhere (SNOMED CT without a
 //! list), the reference says nothing of the whole concept; what can be said is a warning here.
+//!
+//! Long because the forms in which a code comes (code, Coding, CodeableConcept, Quantity) ask the same questions in turn.
 
 use epr_fhir::Node;
 use epr_fhir::definitions::{BindingStrength, Coding, Definitions, Max, Membership, Standing, Structure, WhyUnknown};
