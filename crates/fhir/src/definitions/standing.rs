@@ -94,6 +94,8 @@ impl Definitions {
         };
         match system.content {
             Content::Supplement => Standing::Supplement,
+            // One that says so by its `supplements` alone is one too.
+            _ if system.supplements.is_some() => Standing::Supplement,
             Content::NotPresent | Content::Example => Standing::NoContent,
             Content::Complete | Content::Fragment => match system.concept(coding.code) {
                 None if system.content == Content::Fragment => Standing::NotInPart,

@@ -81,6 +81,12 @@ pub struct CodeSystem {
     pub supplements: Option<String>,
     /// The value set that stands for the whole system.
     pub value_set: Option<String>,
+    /// The types of the properties that it defines.
+    pub property_types: BTreeMap<String, String>,
+    /// The filters that it defines, with the operators that they take.
+    pub filters: BTreeMap<String, Vec<String>>,
+    /// Whether it says what being nested means.
+    pub has_hierarchy_meaning: bool,
     /// The concepts, each after its parent where nested.
     pub concepts: Vec<Concept>,
     /// Index of each code in `concepts`; made when the resource is read or unpacked.

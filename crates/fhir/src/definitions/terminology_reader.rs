@@ -90,6 +90,12 @@ impl Expansion {
 impl CodeSystem {
     /// Reads a CodeSystem resource. `None` where it has no URL.
     pub fn read(resource: Node<'_>) -> Option<Self> {
+        let items = |member: &str| resource.get(member).into_iter().flat_map(Node::items);
+        let property = |node: Node<'_>| Some((node.text("code")?.to_owned(), node.text("type")?.to_owned()));
+        let filter = |node: Node<'_>| {
+            let operators = node.get("operator").into_iter().flat_map(Node::items).filter_map(Node::as_str);
+            Some((node.text("code")?.to_owned(), operators.map(str::to_owned).collect()))
+        };
         let mut system = Self {
             url: resource.text("url")?.to_owned(),
             version: resource.text("version").map(str::to_owned),
@@ -106,6 +112,9 @@ impl CodeSystem {
             language: resource.text("language").map(str::to_owned),
             supplements: resource.text("supplements").map(str::to_owned),
             value_set: resource.text("valueSet").map(str::to_owned),
+            property_types: items("property").filter_map(property).collect(),
+            filters: items("filter").filter_map(filter).collect(),
+            has_hierarchy_meaning: resource.get("hierarchyMeaning").is_some(),
             concepts: Vec::new(),
             index: HashMap::new(),
             index_lower: HashMap::new(),

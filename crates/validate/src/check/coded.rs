@@ -293,7 +293,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             Some(answer) => answer,
             None => return,
         };
-        self.judge(binding, answer, Severity::Error, "a code outside it");
+        // Lists of units are never whole: a unit outside one is told, and holds nothing up, as with the reference offline.
+        let most = if system == UCUM && !judged.has_fault { Severity::Warning } else { Severity::Error };
+        self.judge(binding, answer, most, "a code outside it");
         if answer.is_not_in() {
             self.at_most(binding, |walk, most| walk.coding_bound(most, found));
         }
@@ -604,6 +606,7 @@ impl Answer {
     }
 }
 
+const UCUM: &str = "http://unitsofmeasure.org";
 const NO_SYSTEM: &str = "expected a system beside the code, without which the code says nothing, found none";
 
 /// A system by its URL where a package names it: what stands in data may be anything.

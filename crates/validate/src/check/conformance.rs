@@ -7,6 +7,7 @@ mod code_system;
 mod measure_report;
 mod search_parameter;
 mod structure_definition;
+mod value_set;
 
 use epr_fhir::{Node, Resource};
 
@@ -25,6 +26,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             "MeasureReport" => self.measure_report(node),
             "SearchParameter" => self.search_parameter(node),
             "StructureDefinition" => self.structure_definition(node),
+            "ValueSet" => self.value_set(node),
             _ => {}
         }
     }

@@ -84,7 +84,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             "Bundle" => self.bundle_rules(node),
             "Questionnaire" => self.questionnaire_rules(node),
             "QuestionnaireResponse" => self.questionnaire_response(node),
-            "ValueSet" => self.value_set_systems(node),
+            "ValueSet" => {
+                self.value_set_systems(node);
+                self.conformance(type_name, node);
+            }
             _ => self.conformance(type_name, node),
         }
     }
