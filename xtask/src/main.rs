@@ -9,6 +9,7 @@
 //! | a synthetic peninsula, as large as wanted | [`fixtures`], [`peninsula`] |
 //! | what a machine needs, and how it gets it | [`setup`] |
 //! | the long forms: kills and faults | [`storm`] |
+//! | broken inputs for whatever reads bytes | [`fuzz`] |
 //! | faulty copies of sound resources | [`mutants`] |
 //! | the reference validator beside ours | [`oracle`] |
 //! | CSV tables as a SQLite database | [`sqlite`] |
@@ -17,6 +18,7 @@
 mod bench;
 mod demo;
 mod fixtures;
+mod fuzz;
 mod mutants;
 mod oracle;
 mod peninsula;
@@ -40,6 +42,8 @@ cargo xtask COMMAND
   fixtures [--seed N] [--patients N] [--out DIR] [--clean]
                              a synthetic peninsula: every system's export, a project file, the answer key
   storm [NAME]               the long forms of tests: kills and faults, as a table
+  fuzz [TARGET…] [--runs N] [--seed N]
+                             broken inputs for json, xml, fhirpath, packages: ten million unless told otherwise
   oracle [FILE…] [--profile URL] [--package NAME@VERSION] [--seed N] [--quota N] [--record]
                              the reference validator beside ours; without FILE the built-in set and its mutants
   tidy                       dependency edges, module headers, fixtures
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["storm", rest @ ..] => storm::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["oracle", rest @ ..] => oracle::run(rest),
         ["tidy"] => tidy::run(),
         ["sqlite", from, to] => sqlite::from(Path::new(from), Path::new(to)).map(|()| ExitCode::SUCCESS),

@@ -34,7 +34,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "epr-report",
         ],
     ),
-    ("xtask", &[]),
+    // Fuzzing wants the readers in its own process.
+    ("xtask", &["epr-fhir", "epr-fhirpath", "epr-validate"]),
 ];
 
 /// A source file longer than this says at its top why it is not split.

@@ -56,10 +56,14 @@ impl Reference {
 
     /// Judges the whole set; what was asked before is not asked again.
     pub(crate) fn judge(&mut self, set: &Set) -> Result<(Vec<Judged>, Speed)> {
-        let mut judged = Vec::new();
+        let mut judged = vec![Judged::default(); set.files.len()];
         let mut cpu_ms = 0.0;
         let mut file = fs::OpenOptions::new().create(true).append(true).open(&self.answers)?;
-        for (n, input) in set.files.iter().enumerate() {
+        // Group by group: what it learnt of a package's codes it would use for files that are judged without the package.
+        let mut in_order: Vec<usize> = (0..set.files.len()).collect();
+        in_order.sort_by_key(|&n| set.files[n].group);
+        for n in in_order {
+            let input = &set.files[n];
             let group = &set.groups[input.group];
             let profile = group.profile(input.resource_type.as_deref());
             let text = String::from_utf8_lossy(&fs::read(&input.path)?).into_owned();
@@ -76,7 +80,7 @@ impl Reference {
             }
             let answer = &self.known[&id];
             cpu_ms += answer["cpu_ms"].as_f64().unwrap_or_default();
-            judged.push(of_answer(answer));
+            judged[n] = of_answer(answer);
         }
         let note = "warm; its start of 17 to 30 s is not in it";
         Ok((judged, Speed { n_files: set.files.len(), cpu_ms, note }))

@@ -52,9 +52,9 @@ fn line(line: &str) -> Result<Line> {
 }
 
 /// A ratchet, in per mille: what was reached is not given back.
-const VERDICT: usize = 880;
-const EXACT: usize = 610;
-const FOUND: usize = 920;
+const VERDICT: usize = 970;
+const EXACT: usize = 920;
+const FOUND: usize = 985;
 
 /// Errors on untouched files that were read and found right; the list may not grow beyond this.
 const REVIEWED: usize = 20;
@@ -128,6 +128,11 @@ fn mutants_are_judged_as_the_reference_judged_them() {
         let here: Vec<&Line> = lines.iter().filter(|line| before.contains_key(&line.base)).collect();
         let texts: Vec<String> = here.iter().map(|line| text_of(line, &bases[line.base].0)).collect();
         for (line, faults) in here.into_iter().zip(ours(&program, &texts)) {
+            let base = &bases[line.base].0.name;
+            assert!(
+                line.mutant.is_some() || faults.len() <= line.n_errors,
+                "{base}: more errors than the reference has"
+            );
             replay.n += 1;
             replay.n_verdict += usize::from(faults.is_empty() == (line.n_errors == 0));
             replay.n_exact += usize::from(faults.len() == line.n_errors);
@@ -144,7 +149,12 @@ fn mutants_are_judged_as_the_reference_judged_them() {
     let reviewed = std::fs::read_to_string(crate::root().join("fixtures/oracle/untouched.txt")).unwrap();
     let reviewed: BTreeSet<&str> = reviewed.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(reviewed.len() <= REVIEWED, "{} reviewed errors on untouched files", reviewed.len());
-    let new: Vec<&String> = untouched.iter().filter(|line| !reviewed.contains(line.as_str())).collect();
+    let is_reviewed = |error: &str| {
+        let starred =
+            |line: &&str| line.split_once('*').is_some_and(|(a, b)| error.starts_with(a) && error.contains(b));
+        reviewed.contains(error) || reviewed.iter().any(|line| starred(&line))
+    };
+    let new: Vec<&String> = untouched.iter().filter(|error| !is_reviewed(error)).collect();
     assert!(new.is_empty(), "errors on untouched files that nobody reviewed: {new:#?}");
 }
 
