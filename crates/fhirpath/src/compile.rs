@@ -253,7 +253,7 @@ impl Pattern {
 
     /// The regular expression, or that the text is none.
     pub(crate) fn get(&self) -> Result<&Regex, ()> {
-        self.compiled.get_or_init(|| (self.compile)(&self.text)).as_ref().map_err(|()| ())
+        self.compiled.get_or_init(|| (self.compile)(&self.text)).as_ref().or(Err(()))
     }
 }
 

@@ -88,7 +88,7 @@ fn partner(asked: &[Node<'_>], given: Node<'_>) -> Option<usize> {
     asked.iter().position(|a| a.get("code").is_some_and(|a| codes_match(a, code)))
 }
 
-fn items_of_code<'a>(node: Node<'a>) -> impl Iterator<Item = Node<'a>> {
+fn items_of_code(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     node.get("code").and_then(|code| code.get("coding")).into_iter().flat_map(Node::items)
 }
 

@@ -170,7 +170,7 @@ const fn code_of(kind: StructureKind) -> &'static str {
 }
 
 /// The fixed value of `Extension.url` in a definition.
-fn fixed_url<'r>(node: Node<'r>) -> Option<&'r str> {
+fn fixed_url(node: Node<'_>) -> Option<&str> {
     let lists = ["snapshot", "differential"].into_iter().filter_map(|list| node.get(list)?.get("element"));
     let mut elements = lists.flat_map(Node::items);
     let element = elements.find(|e| e.text("path") == Some("Extension.url") && e.get("fixedUri").is_some())?;
