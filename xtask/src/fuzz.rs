@@ -163,7 +163,7 @@ fn child(target: &Target, seed: u64, from: u64, to: u64, notes_each: bool) -> Re
 fn input(target: &Target, corpus: &[Vec<u8>], seed: u64, n: u64) -> Vec<u8> {
     let mut dice = Dice::new(&[seed, fingerprint(target.name), n]);
     let one = dice.below(corpus.len());
-    if n % 100 == 0 { corpus[one].clone() } else { (target.breaks)(&corpus[one], corpus, &mut dice) }
+    if n.is_multiple_of(100) { corpus[one].clone() } else { (target.breaks)(&corpus[one], corpus, &mut dice) }
 }
 
 /// The inputs to start from, in the order of their names; of `expressions.txt`, each line.
@@ -234,7 +234,9 @@ mod tests {
         for target in TARGETS {
             let corpus = corpus(target).unwrap();
             let mut exec = (target.prepare)(ground);
-            corpus.iter().for_each(|bytes| exec(bytes));
+            for bytes in &corpus {
+                exec(bytes);
+            }
             for n in 0..BROKEN {
                 exec(&input(target, &corpus, 1, n));
             }

@@ -1,6 +1,6 @@
 //! Responses against a questionnaire of our own: which codes each of them raises.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests too")]
 
 mod r4;
 

@@ -53,13 +53,16 @@ impl Ground {
 /// One execution: it panics, or it does not.
 pub(super) type Exec = Box<dyn FnMut(&[u8])>;
 
+/// Makes something broken of one input, with the corpus at hand.
+pub(super) type Breaks = fn(&[u8], &[Vec<u8>], &mut Dice) -> Vec<u8>;
+
 /// A reader of bytes from outside.
 pub(super) struct Target {
     pub(super) name: &'static str,
     /// Its part of all executions.
     pub(super) share: u64,
     pub(super) prepare: fn(&'static Ground) -> Exec,
-    pub(super) breaks: fn(&[u8], &[Vec<u8>], &mut Dice) -> Vec<u8>,
+    pub(super) breaks: Breaks,
 }
 
 pub(super) const TARGETS: &[Target] = &[
@@ -115,7 +118,7 @@ fn fhirpath(ground: &'static Ground) -> Exec {
 }
 
 fn packages(ground: &'static Ground) -> Exec {
-    let scratch = PathBuf::from(std::env::temp_dir()).join(format!("epr-fuzz-{}.tgz", std::process::id()));
+    let scratch = std::env::temp_dir().join(format!("epr-fuzz-{}.tgz", std::process::id()));
     Box::new(move |bytes| {
         let name = if bytes.first() == Some(&b'<') { "package.xml" } else { "one.json" };
         let source = if bytes.starts_with(b"\x1f\x8b") {
