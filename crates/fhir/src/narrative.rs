@@ -6,8 +6,11 @@
 //! Long because most of it is tables of names.
 
 mod entities;
+mod sections;
 
 use std::collections::HashSet;
+
+pub use sections::{Sections, sections};
 
 /// What is wrong with a narrative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

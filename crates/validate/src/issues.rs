@@ -26,6 +26,7 @@ pub const VAL_ELEMENT_ID: &str = "VAL0024";
 pub const VAL_IDENTIFIER: &str = "VAL0025";
 pub const VAL_ATTACHMENT: &str = "VAL0026";
 pub const VAL_LABEL_TWICE: &str = "VAL0027";
+pub const VAL_NARRATIVE_SECTION: &str = "VAL0028";
 pub const VAL_MINIMUM: &str = "VAL0030";
 pub const VAL_MAXIMUM: &str = "VAL0031";
 pub const VAL_CHOICE: &str = "VAL0032";
@@ -252,6 +253,12 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a resource has one security label twice",
         "Security labels are a set. A reader that counts them, or takes the second for another, goes wrong.",
+    ),
+    doc(
+        VAL_NARRATIVE_SECTION,
+        Severity::Error,
+        "a narrative has not the sections that its profile asks for",
+        "Profiles may ask for sections by language (`narrative-language-control`), or that each part says where it comes from (`narrative-source-control`).",
     ),
     doc(
         VAL_MINIMUM,

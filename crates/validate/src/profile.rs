@@ -65,6 +65,9 @@ pub(crate) struct Rule<'d> {
     /// Children that ask for no more than their type does: looked at only where the type found something missing.
     pub(crate) echoes: Vec<RuleId>,
     pub(crate) slicing: Option<SlicingRule>,
+    /// What is asked of a narrative, as [`Element`] has it.
+    pub(crate) narrative_languages: &'d [String],
+    pub(crate) narrative_source: Option<&'d str>,
 }
 
 /// A JSON name of an element, and the type that it stands for.
@@ -174,6 +177,8 @@ impl<'d> Compiler<'d> {
             || !rule.type_profiles.is_empty()
             || !rule.children.is_empty()
             || rule.slicing.is_some()
+            || !rule.narrative_languages.is_empty()
+            || rule.narrative_source.is_some()
     }
 
     /// What the profile asks of the element itself, beyond its type.
@@ -206,6 +211,8 @@ impl<'d> Compiler<'d> {
             min_value: given(element.min_value.as_ref(), None),
             max_value: given(element.max_value.as_ref(), None),
             bindings: bindings(element, base),
+            narrative_languages: &element.narrative_languages,
+            narrative_source: element.narrative_source.as_deref(),
             ..Rule::default()
         };
         rule.invariants = self.invariants(element, base);

@@ -14,6 +14,8 @@ const VALUE_ALTERNATIVES: &str =
     "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.valueAlternatives";
 const VERSION_SPECIFIC: &str = "http://hl7.org/fhir/StructureDefinition/version-specific-use";
 const IMPOSE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-imposeProfile";
+const NARRATIVE_LANGUAGE: &str = "http://hl7.org/fhir/StructureDefinition/narrative-language-control";
+const NARRATIVE_SOURCE: &str = "http://hl7.org/fhir/StructureDefinition/narrative-source-control";
 const SYSTEM_TYPE: &str = "http://hl7.org/fhirpath/System.";
 
 impl Structure {
@@ -137,7 +139,10 @@ impl Element {
                     self.value_alternatives = value.items().filter_map(Node::as_str).map(str::to_owned).collect();
                 }
                 // R4 has what R5 says of values in extensions.
-                "extension" => self.overlay_extensions(node),
+                "extension" => {
+                    self.overlay_extensions(node);
+                    self.overlay_narrative(value);
+                }
                 "binding" => self.binding = Binding::read(value),
                 "constraint" => {
                     for constraint in value.items().filter_map(Constraint::read) {
@@ -172,6 +177,18 @@ impl Element {
         let named: Vec<String> = named.map(str::to_owned).collect();
         if !named.is_empty() {
             self.value_alternatives = named;
+        }
+    }
+
+    /// What extensions ask of a narrative.
+    fn overlay_narrative(&mut self, extensions: Node<'_>) {
+        let values = |url: &'static str| {
+            let of_url = extensions.items().filter(move |extension| extension.text("url") == Some(url));
+            of_url.filter_map(|extension| extension.text("valueCode").or_else(|| extension.text("valueString")))
+        };
+        self.narrative_languages.extend(values(NARRATIVE_LANGUAGE).map(str::to_owned));
+        if let Some(level) = values(NARRATIVE_SOURCE).next() {
+            self.narrative_source = Some(level.to_owned());
         }
     }
 

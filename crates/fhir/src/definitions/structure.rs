@@ -161,6 +161,11 @@ pub struct Element {
     pub is_summary: bool,
     /// Whether XML writes it as an attribute.
     pub is_xml_attribute: bool,
+    /// Which languages the sections of a narrative must have (extension `narrative-language-control`): `_no`, `_yes`,
+    /// `_resource`, or a language.
+    pub narrative_languages: Vec<String>,
+    /// How grave it is that a part of a narrative does not say where it comes from (extension `narrative-source-control`).
+    pub narrative_source: Option<String>,
 }
 
 /// How often an element may stand.

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use epr_fhir::Node;
 use epr_fhir::definitions::ConstraintSeverity;
 use epr_fhir::narrative::{self, NarrativeFault};
+use epr_model::Severity;
 
 use super::walk::Walk;
 use crate::issues;
+use crate::profile::Rule;
 use crate::tally::BaseRule;
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
@@ -45,6 +47,44 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.find(issues::VAL_NARRATIVE, || {
                 "expected a link to an id inside the resource, found one that leads nowhere".to_owned()
             });
+        }
+    }
+
+    /// What a profile asks of the parts of a narrative.
+    pub(super) fn narrative_rule(&mut self, rule: &Rule<'p>, node: Node<'r>) {
+        if rule.narrative_languages.is_empty() && rule.narrative_source.is_none() {
+            return;
+        }
+        let Some(text) = node.text("div") else { return };
+        let found = narrative::sections(text);
+        if let Some(level) = rule.narrative_source {
+            let severity = match level {
+                "error" => Severity::Error,
+                "warning" => Severity::Warning,
+                _ => Severity::Information,
+            };
+            for _ in 0..found.n_without_source {
+                let detail = "expected each part of the narrative to say where it comes from, by the class generated, \
+                              boilerplate or original, found one that does not";
+                self.push(issues::VAL_NARRATIVE_SECTION, severity, detail.to_owned());
+            }
+        }
+        let own = self.container.text("language");
+        let n = found.languages.len();
+        let has = |language: &str| found.languages.contains(&language);
+        for asked in rule.narrative_languages {
+            let (is_met, expected) = match asked.as_str() {
+                "_no" => (n == 0, "no section of a language".to_owned()),
+                "_yes" => (n > 0, "sections by language".to_owned()),
+                // Without sections, or without a language of the resource, it is advice only.
+                "_resource" => (n == 0 || own.is_none_or(has), "a section in the resource's language".to_owned()),
+                language => (n == 0 || has(language), format!("a section in the language {language}")),
+            };
+            if !is_met {
+                self.find(issues::VAL_NARRATIVE_SECTION, || {
+                    format!("expected {expected}, found {n} sections by language")
+                });
+            }
         }
     }
 }

@@ -219,6 +219,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 self.profile_binding(binding, main, instance.type_code);
             }
             self.target(rule, main, instance.type_code);
+            if instance.type_code == "Narrative" {
+                self.narrative_rule(rule, main);
+            }
         } else {
             self.no_code(rule, instance);
             self.value_is_absent(rule, instance);
