@@ -35,9 +35,13 @@ fn the_recorded_verdicts_and_numbers_of_errors_are_ours() {
     for (name, is_scored) in [("scored", true), ("unscored", false)] {
         let steps: Vec<&Step> = steps.iter().filter(|step| step.is_scored == is_scored).collect();
         if filter.is_empty() {
-            steps.iter().filter(|step| !step.is_exact()).for_each(|step| step.print());
+            for step in steps.iter().filter(|step| !step.is_exact()) {
+                step.print();
+            }
         } else {
-            steps.iter().for_each(|step| step.print());
+            for step in &steps {
+                step.print();
+            }
         }
         if steps.is_empty() {
             continue;

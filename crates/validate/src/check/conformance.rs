@@ -4,6 +4,7 @@
 //! URL is looked for among the loaded definitions only; what is not there is not checked.
 
 mod code_system;
+mod concept_map;
 mod measure_report;
 mod search_parameter;
 mod structure_definition;
@@ -23,6 +24,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     pub(super) fn conformance(&mut self, type_name: &str, node: Node<'r>) {
         match type_name {
             "CodeSystem" => self.code_system(node),
+            "ConceptMap" => self.concept_map(node),
             "MeasureReport" => self.measure_report(node),
             "SearchParameter" => self.search_parameter(node),
             "StructureDefinition" => self.structure_definition(node),

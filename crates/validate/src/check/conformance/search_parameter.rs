@@ -1,7 +1,9 @@
 //! SearchParameter: its expression, its parts, and what it is derived from.
 
 use epr_fhir::Node;
+use epr_fhirpath::Ast;
 use epr_fhirpath::analysis::{Analysis, analyse};
+use epr_fhirpath::ast::{AstKind, BinaryOp};
 
 use crate::check::walk::Walk;
 
@@ -48,9 +50,24 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if known.is_empty() {
             return;
         }
-        let fits = known.iter().any(|base| analyse(expression, &ast, base, definitions, Analysis::Names).is_ok());
+        // Each branch of a union is about one of the types, seldom about all of them.
+        let fits = branches(&ast).into_iter().all(|branch| {
+            known.iter().any(|base| analyse(expression, branch, base, definitions, Analysis::Names).is_ok())
+        });
         self.demand(&way, fits, || {
             format!("expected an expression on {}, found names that it does not have", known.join(", "))
         });
     }
+}
+
+/// What a union is made of; an expression that is none is its only branch.
+fn branches(ast: &Ast) -> Vec<&Ast> {
+    let (mut open, mut found) = (vec![ast], Vec::new());
+    while let Some(ast) = open.pop() {
+        match &ast.kind {
+            AstKind::Binary(BinaryOp::Union, left, right) => open.extend([right.as_ref(), left.as_ref()]),
+            _ => found.push(ast),
+        }
+    }
+    found
 }
