@@ -121,6 +121,7 @@ fn child(target: &Target, seed: u64, from: u64, to: u64, notes_each: bool) -> Re
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mut found = 0;
+    let mut n_done = 0_u64;
     let started = Instant::now();
     for n in from..to {
         if notes_each || n % BATCH == 0 {
@@ -129,6 +130,7 @@ fn child(target: &Target, seed: u64, from: u64, to: u64, notes_each: bool) -> Re
         let input = input(target, &corpus, seed, n);
         let began = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| exec(&input)));
+        n_done += 1;
         let is_slow = began.elapsed() > SLOW;
         if result.is_err() || is_slow {
             found += 1;
@@ -146,12 +148,12 @@ fn child(target: &Target, seed: u64, from: u64, to: u64, notes_each: bool) -> Re
     std::panic::set_hook(hook);
     let elapsed = started.elapsed().as_secs_f64().max(0.001);
     #[allow(clippy::cast_precision_loss, reason = "counts of executions are small")]
-    let per_second = (to - from) as f64 / elapsed;
+    let per_second = n_done as f64 / elapsed;
     let memory = most_memory_kib();
     println!(
         "{:<9} {:>9} executions, {per_second:>7.0} a second, at most {} MB, {found} found ({})",
         target.name,
-        to - from,
+        n_done,
         memory / 1024,
         if ground.has_definitions() { "with R4" } else { "without R4" }
     );

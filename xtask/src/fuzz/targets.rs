@@ -99,8 +99,10 @@ fn xml(ground: &'static Ground) -> Exec {
     })
 }
 
+/// Whether objects and arrays are nested no deeper than `depth`; what stands in the innermost is no level.
 fn is_within(node: Node<'_>, depth: usize) -> bool {
-    depth > 0 && node.members().all(|(_, n)| is_within(n, depth - 1)) && node.items().all(|n| is_within(n, depth - 1))
+    let mut inside = node.members().map(|(_, n)| n).chain(node.items()).peekable();
+    inside.peek().is_none() || (depth > 0 && inside.all(|n| is_within(n, depth - 1)))
 }
 
 fn fhirpath(ground: &'static Ground) -> Exec {
