@@ -288,6 +288,14 @@ impl Definitions {
         self.structure_index(url_or_type).map(|at| self.structure_at(at))
     }
 
+    /// The element that a profile is about: its root, or the one whose id stands behind `#`.
+    pub fn profile_element(&self, url: &str) -> Option<(&Structure, &Element)> {
+        let (url, id) = url.split_once('#').map_or((url, None), |(url, id)| (url, Some(id)));
+        let structure = self.structure(url)?;
+        let element = id.map_or_else(|| structure.root(), |id| structure.element_by_id(id))?;
+        Some((structure, element))
+    }
+
     /// Whether what answers to a canonical URL is a definition that stands in for one that is not loaded.
     pub fn stands_in(&self, url: &str) -> bool {
         let place = self.structure_index(url).and_then(|at| self.structures[at].place.as_ref());
@@ -377,9 +385,17 @@ impl Definitions {
 
     fn take(&mut self, id: String, package: Option<PackageId>, pack: Arc<Pack>) {
         let n = self.packs.len();
+        let is_newer = id.starts_with(EXTENSION_PACKAGE);
         for (head, structure) in &pack.index.structures {
             let at = self.structures.len();
-            self.structures_by_url.entry(head.url.clone()).or_default().push(at);
+            let known = self.structures_by_url.entry(head.url.clone()).or_default();
+            // HL7 took the extensions out of R4 into a package of their own: what it says of them is the last word.
+            let is_core = |at: &usize| {
+                let place = self.structures[*at].place.as_ref();
+                place.is_some_and(|(pack, _)| self.packages[*pack].id.starts_with(CORE_PACKAGE))
+            };
+            let place = known.iter().position(is_core).filter(|_| is_newer).unwrap_or(known.len());
+            known.insert(place, at);
             self.structures.push(Entry::packed(n, head));
             self.index_type(structure, at);
             if structure.needs_snapshot {
@@ -455,11 +471,20 @@ fn index<T>(by_url: &mut HashMap<String, Vec<usize>>, entries: &mut Vec<Entry<T>
     }
 }
 
-/// The first entry of a canonical URL, of the version that it names where it names one.
+/// The packages of R4 and of the extensions that HL7 took out of it.
+const CORE_PACKAGE: &str = "hl7.fhir.r4.core";
+const EXTENSION_PACKAGE: &str = "hl7.fhir.uv.extensions";
+
+/// The first entry of a canonical URL, of the version that it names where it names one: `1.2` is also any `1.2.x`.
 fn find<T>(by_url: &HashMap<String, Vec<usize>>, entries: &[Entry<T>], canonical: &str) -> Option<usize> {
     if let Some(known) = by_url.get(canonical) {
         return known.first().copied();
     }
     let (url, version) = canonical.rsplit_once('|')?;
-    by_url.get(url)?.iter().copied().find(|at| entries[*at].version.as_deref() == Some(version))
+    let of_version = |is_it: &dyn Fn(&str) -> bool| {
+        let mut known = by_url.get(url)?.iter().copied();
+        known.find(|at| entries[*at].version.as_deref().is_some_and(is_it))
+    };
+    let is_part_of = |known: &str| known.strip_prefix(version).is_some_and(|rest| rest.starts_with('.'));
+    of_version(&|known| known == version).or_else(|| of_version(&is_part_of))
 }

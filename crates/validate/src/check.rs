@@ -46,8 +46,9 @@ pub struct Checker<'p> {
     pub(crate) terms: Terms,
     /// One cell an element of each open object: how often it was seen, and as which of its types.
     pub(crate) seen: Vec<(u32, u16)>,
-    /// The profiles that were asked for, by canonical URL.
+    /// How many bindings have a number by which their answers are kept.
     n_bindings: u32,
+    /// The profiles that were asked for, by canonical URL.
     profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, &'static str>>,
     /// The questionnaires that were asked for, by canonical URL.
     questionnaires: FastMap<Box<str>, Option<Arc<Resource>>>,
@@ -72,13 +73,14 @@ impl<'p> Checker<'p> {
             return known.clone();
         }
         let definitions: &'p Definitions = self.program.definitions;
-        let made = match definitions.structure(url) {
-            None => Err("is in no loaded package"),
-            Some(structure) => {
-                let place = self.profiles.len() as u32;
-                let made = ProfileProgram::compile(definitions, structure, place);
-                made.map(|made| Arc::new(self.numbered(made))).ok_or("has no snapshot")
+        let place = self.profiles.len() as u32;
+        let made = match definitions.profile_element(url) {
+            Some((structure, element)) => {
+                let made = ProfileProgram::compile(definitions, structure, element, place);
+                Ok(Arc::new(self.numbered(made)))
             }
+            None if definitions.structure(url).is_some() => Err("has no snapshot"),
+            None => Err("is in no loaded package"),
         };
         self.profiles.insert(url.into(), made.clone());
         made

@@ -153,9 +153,8 @@ fn spots<'d>(definitions: &'d Definitions, slice: Spot<'d>, path: &[PathStep]) -
     let mut found = Vec::new();
     found.extend(walk(definitions, slice, path)?);
     for url in slice.element.types.iter().flat_map(|of| &of.profiles) {
-        let structure = definitions.structure(url).ok_or_else(|| not_loaded(url))?;
-        let Some(element) = structure.root() else { continue };
-        found.extend(walk(definitions, Spot { structure, element }, path)?);
+        let spot = root_of(definitions, url).ok_or_else(|| not_loaded(url))?;
+        found.extend(walk(definitions, spot, path)?);
     }
     Ok(found)
 }
@@ -258,8 +257,8 @@ fn children<'d>(definitions: &'d Definitions, spot: Spot<'d>) -> Result<Vec<Spot
 }
 
 fn root_of<'d>(definitions: &'d Definitions, url: &str) -> Option<Spot<'d>> {
-    let structure = definitions.structure(url)?;
-    Some(Spot { structure, element: structure.root()? })
+    let (structure, element) = definitions.profile_element(url)?;
+    Some(Spot { structure, element })
 }
 
 /// What one element that a discriminator leads to says.

@@ -119,12 +119,16 @@ pub(crate) struct SliceRule {
 }
 
 impl<'d> ProfileProgram<'d> {
-    /// `None` where the structure has no snapshot.
-    pub(crate) fn compile(definitions: &'d Definitions, structure: &'d Structure, place: u32) -> Option<Self> {
-        let root = structure.root()?;
+    /// `element` is what it is about: the root of the structure, or one of its elements.
+    pub(crate) fn compile(
+        definitions: &'d Definitions,
+        structure: &'d Structure,
+        element: &'d Element,
+        place: u32,
+    ) -> Self {
         let mut compiler = Compiler { definitions, structure, rules: Vec::new(), by_id: BTreeMap::new() };
-        compiler.rule(root);
-        Some(Self { place, structure, rules: compiler.rules })
+        compiler.rule(element);
+        Self { place, structure, rules: compiler.rules }
     }
 }
 

@@ -275,3 +275,57 @@ fn a_binding_of_the_profile_takes_the_place_of_the_types() {
     assert_eq!(warnings(&assigned, marital("name-use", "usual")), Vec::<&str>::new());
     assert_eq!(warnings(&assigned, marital("contact-point-use", "home")), ["VAL0041"]);
 }
+
+#[test]
+fn what_a_type_and_a_profile_both_ask_for_is_told_by_both_unless_the_profile_is_assigned() {
+    let asks = r#"{ "id": "Observation.subject", "path": "Observation.subject", "min": 1 }"#;
+    let Some(definitions) = r4::with(&[definition(PROFILE, "Observation", "", asks)]) else { return };
+    let resource = format!(
+        r#"{{ "resourceType": "Observation", "meta": {{ "profile": [ "{PROFILE}" ] }}, "code": {{ "text": "x" }} }}"#
+    );
+    let missing = |assigned: &[(&str, &str)]| {
+        let assigned = assigned.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned())).collect();
+        let program = Program::compile(&definitions, &assigned).unwrap();
+        let findings = Checker::new(&program).check(&Resource::parse_json(resource.as_bytes()).unwrap());
+        let errors = findings.issues.iter().filter(|issue| issue.severity >= Severity::Error);
+        let mut paths: Vec<String> = errors.map(|issue| issue.path.clone()).collect();
+        paths.sort();
+        paths
+    };
+    assert_eq!(missing(&[]), ["Observation.status", "Observation.status", "Observation.subject"]);
+    assert_eq!(missing(&[("Observation", PROFILE)]), ["Observation.status", "Observation.subject"]);
+}
+
+#[test]
+fn slices_that_nothing_tells_apart_are_an_error_on_each_item_and_places_tell_by_number() {
+    let open = r#"
+        { "id": "Patient.name", "path": "Patient.name",
+          "slicing": { "discriminator": [ { "type": "value", "path": "text" } ], "rules": "open" } },
+        { "id": "Patient.name:a", "path": "Patient.name", "sliceName": "a", "min": 1 }"#;
+    expect("Patient", open, &[(r#""name": [ { "text": "x" } ]"#, &["VAL0055 Patient.name[0]"])]);
+    let by_place = r#"
+        { "id": "Patient.name", "path": "Patient.name",
+          "slicing": { "discriminator": [ { "type": "position", "path": "$this" } ], "rules": "open" } },
+        { "id": "Patient.name:first", "path": "Patient.name", "sliceName": "first", "min": 1, "max": "1" },
+        { "id": "Patient.name:first.family", "path": "Patient.name.family", "min": 1 },
+        { "id": "Patient.name:second", "path": "Patient.name", "sliceName": "second", "max": "1" },
+        { "id": "Patient.name:second.given", "path": "Patient.name.given", "min": 1 }"#;
+    let name = r#""name": [ { "given": [ "a" ] }, { "family": "b" }, { "text": "c" } ]"#;
+    expect("Patient", by_place, &[(name, &["VAL0030 Patient.name[0].family", "VAL0030 Patient.name[1].given"])]);
+}
+
+#[test]
+fn an_extension_nobody_defines_and_one_without_an_absolute_url_are_errors() {
+    let elements = r#"{ "id": "Patient.name", "path": "Patient.name" }"#;
+    let extension = |url: &str| format!(r#""extension": [ {{ "url": "{url}", "valueBoolean": true }} ]"#);
+    let cases = [extension("http://nowhere.net/e"), extension("e"), extension("http://example.org/e")];
+    expect(
+        "Patient",
+        elements,
+        &[
+            (&cases[0], &["VAL0057 Patient.extension[0]"]),
+            (&cases[1], &["VAL0058 Patient.extension[0]"]),
+            (&cases[2], &[]),
+        ],
+    );
+}

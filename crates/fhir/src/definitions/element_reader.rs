@@ -12,6 +12,7 @@ const BEST_PRACTICE: &str = "http://hl7.org/fhir/StructureDefinition/elementdefi
 const MUST_HAVE_VALUE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.mustHaveValue";
 const VALUE_ALTERNATIVES: &str =
     "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.valueAlternatives";
+const PROFILE_ELEMENT: &str = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element";
 const VERSION_SPECIFIC: &str = "http://hl7.org/fhir/StructureDefinition/version-specific-use";
 const IMPOSE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-imposeProfile";
 const NARRATIVE_LANGUAGE: &str = "http://hl7.org/fhir/StructureDefinition/narrative-language-control";
@@ -67,12 +68,20 @@ impl Structure {
 }
 
 /// Puts right what R4 4.0.1 is known to have wrong in its snapshots.
-fn mend_r4(element: &mut Element) {
+pub(super) fn mend_r4(element: &mut Element) {
     // The extension says `string` for the id of a resource; R4's text, and the later releases, say `id`.
     if element.base_path == "Resource.id"
         && let Some(first) = element.types.first_mut()
     {
         "id".clone_into(&mut first.code);
+    }
+    // The vital signs bind the units of a component to values of every type, codes and texts too: R4 means it of quantities,
+    // and the reference validator asks no more than an extensible binding.
+    if element.path == "Observation.component.value[x]"
+        && let Some(binding) = &mut element.binding
+        && binding.value_set.as_deref() == Some("http://hl7.org/fhir/ValueSet/ucum-vitals-common|4.0.1")
+    {
+        binding.strength = BindingStrength::Extensible;
     }
 }
 
@@ -254,11 +263,22 @@ impl TypeRef {
         };
         Some(Self {
             code,
-            profiles: texts(node, "profile"),
+            profiles: profiles_of_elements(node, texts(node, "profile")),
             target_profiles: texts(node, "targetProfile"),
             aggregation: texts(node, "aggregation"),
         })
     }
+}
+
+/// A profile may be meant for one of its elements: `url#id`.
+fn profiles_of_elements(node: Node<'_>, mut profiles: Vec<String>) -> Vec<String> {
+    let beside = node.get("_profile").into_iter().flat_map(Node::items);
+    for (profile, beside) in profiles.iter_mut().zip(beside) {
+        if let Some(id) = extension(beside, PROFILE_ELEMENT).and_then(|found| found.text("valueString")) {
+            *profile = format!("{profile}#{id}");
+        }
+    }
+    profiles
 }
 
 impl Binding {

@@ -55,7 +55,8 @@ impl Definitions {
             open.insert(at);
             match self.snapshot(at, &waiting, &open) {
                 Err(MergeFault::Wants(other)) => order.extend([at, other]),
-                Ok(elements) => {
+                Ok(mut elements) => {
+                    elements.iter_mut().for_each(super::element_reader::mend_r4);
                     let mut structure = self.structure_at(at).clone();
                     structure.elements = elements;
                     self.settle(at, structure, &mut waiting, &mut open);

@@ -203,7 +203,7 @@ impl Max {
 pub struct TypeRef {
     /// FHIR type name: `HumanName`, `string`; never a `http://hl7.org/fhirpath/…` URL.
     pub code: String,
-    /// Profiles of which the value must meet one.
+    /// Profiles of which the value must meet one; `url#id` where it must meet what the profile asks of one of its elements.
     pub profiles: Vec<String>,
     /// For references: profiles of which the target must meet one.
     pub target_profiles: Vec<String>,

@@ -155,7 +155,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return Some(structure.type_name == instance.type_code || structure.type_name == "Resource");
         }
         let profile = self.checker.profile(url).ok()?;
-        if profile.structure.type_name != instance.type_code {
+        if profile.structure.type_name != instance.type_code && !url.contains('#') {
             return Some(false);
         }
         let key = (instance.main.or(instance.companion).map_or(0, Node::address), profile.place);

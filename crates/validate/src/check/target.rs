@@ -42,7 +42,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let is_wrong_type = matching.is_empty();
         self.checker.tally.count(BaseRule::Reference, is_wrong_type);
         if is_wrong_type {
-            let allowed = target.types.join(", ");
+            let allowed = if target.types.is_empty() { "another type".to_owned() } else { target.types.join(", ") };
             let found = if self.checker.program.resources.contains_key(type_name) { type_name } else { "another" };
             self.find(issues::VAL_REFERENCE_TYPE, || {
                 format!("expected a reference to {allowed}, found one to {found}")

@@ -3,7 +3,7 @@
 use super::differential::{self, Change};
 use super::tree::{At, Tree};
 use crate::definitions::{
-    Derivation, Discriminator, DiscriminatorKind, Element, Slicing, SlicingRules, Structure, TypeRef,
+    Derivation, Discriminator, DiscriminatorKind, Element, Slicing, SlicingRules, Structure, StructureKind, TypeRef,
 };
 use crate::resource::{Node, Resource};
 
@@ -229,6 +229,8 @@ impl<'d> Merge<'_, 'd> {
     fn overlay(&mut self, at: At, json: Node<'_>) -> Result<(), MergeFault> {
         if let Some(profile) = only_profile(json) {
             match (self.lookup)(&profile) {
+                // What a resource inside another must be is said about itself, not about the place where it stands.
+                Lookup::Found(structure) if structure.kind == StructureKind::Resource => {}
                 Lookup::Found(structure) => {
                     let root = structure.root().cloned().unwrap_or_default();
                     let is_slice = self.tree.nodes[at].element.slice_name.is_some();
