@@ -178,7 +178,7 @@ pub(crate) struct MapArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ValidateArgs {
-    /// FHIR files (.json, .ndjson, each also .gz and .zst), folders, or - for NDJSON on stdin. None: the run.
+    /// FHIR files (.json, .xml, .ndjson, each also .gz and .zst), folders, or - for NDJSON on stdin. None: the run.
     pub(crate) paths: Vec<PathBuf>,
 
     /// A package to load beside R4: NAME@VERSION, a .tgz, a folder or a definition file.
