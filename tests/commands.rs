@@ -136,7 +136,8 @@ fn diff_counts_what_the_second_trust_changes() {
     let overlay = diff("ref/ipm", 1);
     let n = overlay["changed_leaves"].as_u64().unwrap();
     println!("{n} changed leaves over {} maps", overlay["maps_compared"]);
-    assert!(n > 0 && n <= 60, "{overlay}");
+    // Three or four a map; the maps of medicines, results and mothers came later.
+    assert!(n > 0 && n <= 65, "{overlay}");
     assert_eq!(diff("rk9/ipm", 0)["changed_leaves"], 0);
 }
 

@@ -260,6 +260,10 @@ impl Stream<'_> {
         if matches!(finding.code, issues::VAL_REFERENCE_FORMAT | issues::VAL_REFERENCE_TYPE) {
             finding.severity = Severity::Error;
         }
+        // A supplier's own extension does no harm to what stands beside it; a person must not be held back for it.
+        if finding.code == issues::VAL_EXTENSION_UNKNOWN {
+            finding.severity = Severity::Warning;
+        }
         let action = self.actions.of_profile(finding.code, finding.severity >= Severity::Error);
         Found { finding, action }
     }
