@@ -33,6 +33,7 @@ use crate::reach::Reach;
 use crate::tally::{BaseRule, HonestyLedger, Tally};
 
 pub(crate) use coded::{Terms, coded_as};
+pub(crate) use implied::is_implied;
 
 /// Checks one resource; for many, keep a [`Checker`].
 pub fn check(program: &Program<'_>, resource: &Resource) -> Findings {

@@ -8,6 +8,11 @@ use epr_fhir::Node;
 const LOINC: &str = "http://loinc.org";
 const SNOMED_CT: &str = "http://snomed.info/sct";
 
+/// Whether a profile is one that a code alone asks for.
+pub(crate) fn is_implied(profile: &str) -> bool {
+    VITAL_SIGNS.iter().any(|(url, ..)| *url == profile)
+}
+
 /// Profile, LOINC codes, SNOMED CT codes. LOINC is asked first, in this order; then SNOMED CT.
 const VITAL_SIGNS: &[(&str, &[&str], &[&str])] = &[
     ("http://hl7.org/fhir/StructureDefinition/vitalspanel", &["85353-1"], &["46680005"]),

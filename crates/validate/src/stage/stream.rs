@@ -264,6 +264,11 @@ impl Stream<'_> {
         if finding.code == issues::VAL_EXTENSION_UNKNOWN {
             finding.severity = Severity::Warning;
         }
+        // A profile that only a code asks for is told; what holds is what the project assigned.
+        let is_assigned = || self.program.assigned.values().any(|url| *url == finding.definition);
+        if crate::check::is_implied(&finding.definition) && !is_assigned() {
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
         let action = self.actions.of_profile(finding.code, finding.severity >= Severity::Error);
         Found { finding, action }
     }
