@@ -84,12 +84,13 @@ fn mistakes_against_the_real_profile_and_its_value_sets_are_said() {
 
 /// Royal Cornwall runs Plymouth's product: what it changes is little enough to be read.
 #[test]
-fn the_overlay_of_the_second_trust_is_at_most_sixty_leaves() {
+fn the_overlay_of_the_second_trust_is_at_most_sixty_five_leaves() {
     let sources = load_pack(&root().join("mappings"), "", "mappings/").unwrap();
     let side = |pack| Version { sources: &sources, pack: Some(pack) };
     let found = difference(side("rk9/ipm"), side("ref/ipm")).unwrap();
     let n = found.n_leaves();
     println!("{n} changed leaves over {} maps, {} rows of code maps apart", found.n_maps, found.n_rows());
     assert!(found.n_maps >= 10 && n > 0, "both packs have maps, and they differ");
-    assert!(n <= 60, "{n} changed leaves");
+    // Three or four a map; the maps of medicines, results and mothers came later.
+    assert!(n <= 65, "{n} changed leaves");
 }
