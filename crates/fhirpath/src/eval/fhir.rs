@@ -54,7 +54,7 @@ impl<'a> Evaluator<'_, 'a> {
                 None => Collection::empty(),
             },
             _ => match one(base, "htmlChecks", call.offset)? {
-                Some(item) => boolean(Some(item.to_text().is_some_and(|text| narrative::read(&text).is_basic))),
+                Some(item) => boolean(Some(item.to_text().is_some_and(|text| narrative::check(&text).is_empty()))),
                 None => Collection::empty(),
             },
         })
