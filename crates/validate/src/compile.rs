@@ -86,8 +86,9 @@ fn no_base(type_name: &str) -> CompileError {
     CompileError::NoBase { type_name: type_name.to_owned() }
 }
 
-/// Resources that are known by a URL of their own. Source: FHIR R4, the pattern "canonical resource".
-const CANONICAL: &[&str] = &[
+/// Resources that are known by a URL of their own, or that extensions treat so (SpecimenDefinition, which has no `url` in
+/// R4): what the context `CanonicalResource` means. Source: FHIR R4, the pattern "canonical resource".
+pub(crate) const CANONICAL: &[&str] = &[
     "ActivityDefinition",
     "CapabilityStatement",
     "ChargeItemDefinition",
@@ -112,6 +113,7 @@ const CANONICAL: &[&str] = &[
     "ResearchElementDefinition",
     "RiskEvidenceSynthesis",
     "SearchParameter",
+    "SpecimenDefinition",
     "StructureDefinition",
     "StructureMap",
     "TerminologyCapabilities",

@@ -8,6 +8,7 @@ use epr_fhirpath::{ElementNode, Host, Item, Verdict};
 
 use super::profile::{Base, Instance};
 use super::walk::Walk;
+use crate::compile::CANONICAL;
 use crate::finding::render_plain;
 use crate::issues;
 use crate::profile::capitalised;
@@ -22,40 +23,6 @@ const EXTENSION_PACKAGE: &str = "hl7.fhir.uv.extensions";
 /// Where in R4 any extension may stand: values that a definition gives.
 const ANY_EXTENSION: &[&str] =
     &["ElementDefinition.example.value", "ElementDefinition.fixed", "ElementDefinition.pattern"];
-
-/// Resources that R4, or an extension of it, treats as canonical: what the context `CanonicalResource` means.
-const CANONICAL: &[&str] = &[
-    "ActivityDefinition",
-    "CapabilityStatement",
-    "ChargeItemDefinition",
-    "CodeSystem",
-    "CompartmentDefinition",
-    "ConceptMap",
-    "EffectEvidenceSynthesis",
-    "EventDefinition",
-    "Evidence",
-    "EvidenceVariable",
-    "ExampleScenario",
-    "GraphDefinition",
-    "ImplementationGuide",
-    "Library",
-    "Measure",
-    "MessageDefinition",
-    "NamingSystem",
-    "OperationDefinition",
-    "PlanDefinition",
-    "Questionnaire",
-    "ResearchDefinition",
-    "ResearchElementDefinition",
-    "RiskEvidenceSynthesis",
-    "SearchParameter",
-    "SpecimenDefinition",
-    "StructureDefinition",
-    "StructureMap",
-    "TerminologyCapabilities",
-    "TestScript",
-    "ValueSet",
-];
 
 /// Whether an extension may stand at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
