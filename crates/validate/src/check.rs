@@ -12,6 +12,7 @@ mod given;
 mod implied;
 mod narrative;
 mod profile;
+mod quantity;
 mod questionnaire;
 mod reference;
 mod slices;

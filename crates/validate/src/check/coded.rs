@@ -12,6 +12,7 @@ use epr_fhir::definitions::{BindingStrength, Coding, Definitions, Max, Membershi
 use epr_model::Severity;
 
 use super::extension::Stands;
+use super::quantity::UCUM;
 use super::walk::Walk;
 use crate::finding::Step;
 use crate::hash::FastMap;
@@ -606,7 +607,6 @@ impl Answer {
     }
 }
 
-const UCUM: &str = "http://unitsofmeasure.org";
 const NO_SYSTEM: &str = "expected a system beside the code, without which the code says nothing, found none";
 
 /// A system by its URL where a package names it: what stands in data may be anything.

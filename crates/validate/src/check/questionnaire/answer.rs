@@ -1,14 +1,13 @@
 //! One answer: its type, and the limits that the item sets on values of it.
 
 use epr_fhir::Node;
-use epr_fhirpath::quantity::Quantity;
 use regex::Regex;
-use rust_decimal::Decimal;
 use std::cmp::Ordering;
 
 use super::form::Kind;
 use super::response::Judge;
 use super::{compare, extension_value, extensions, primitive_text, value_of};
+use crate::check::quantity;
 use crate::finding::Step;
 use crate::issues;
 
@@ -21,7 +20,6 @@ const REGEX: &str = "http://hl7.org/fhir/StructureDefinition/regex";
 const MAX_DECIMALS: &str = "http://hl7.org/fhir/StructureDefinition/maxDecimalPlaces";
 const MIN_QUANTITY: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-minQuantity";
 const MAX_QUANTITY: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-maxQuantity";
-const UCUM: &str = "http://unitsofmeasure.org";
 /// A pattern that needs more than this when compiled is not judged.
 const PATTERN_BYTES: usize = 1 << 20;
 
@@ -149,10 +147,10 @@ impl<'p: 'r, 'r> Judge<'_, '_, 'p, 'r, '_> {
     fn number(&mut self, at: u32, value: Node<'r>) {
         let item = self.form.item(at).node;
         let is_whole = self.form.item(at).kind == Kind::Integer;
-        let Some(number) = value.number_text().and_then(compare::decimal) else { return };
+        let Some(number) = value.number_text().and_then(quantity::decimal) else { return };
         for limit in Limit::BOTH {
             let Some((_, bound)) = extension_value(item, limit.of_value()) else { continue };
-            let bound = primitive_text(bound).and_then(compare::decimal);
+            let bound = primitive_text(bound).and_then(quantity::decimal);
             match bound.filter(|b| !is_whole || b.is_integer()) {
                 Some(bound) if limit.allows(number.cmp(&bound)) => {}
                 Some(_) => self.out_of_limit(limit),
@@ -278,20 +276,8 @@ impl<'p: 'r, 'r> Judge<'_, '_, 'p, 'r, '_> {
     }
 }
 
-/// How two quantities stand to each other: of one unit, or of units that UCUM converts.
+/// How two quantities that have units stand to each other.
 fn order(one: Node<'_>, other: Node<'_>) -> Option<Ordering> {
-    let unit = |node: Node<'_>| -> Option<(String, String)> {
-        Some((node.text("system")?.to_owned(), node.text("code")?.to_owned()))
-    };
-    let number = |node: Node<'_>| -> Option<Decimal> { compare::decimal(node.get("value")?.number_text()?) };
-    let ((one_system, one_unit), (other_system, other_unit)) = (unit(one)?, unit(other)?);
-    let (one, other) = (number(one)?, number(other)?);
-    if one_system == other_system && one_unit == other_unit {
-        return Some(one.cmp(&other));
-    }
-    if one_system != UCUM || other_system != UCUM {
-        return None;
-    }
-    let quantity = |value: Decimal, unit: String| Quantity { value, unit: unit.into(), is_calendar: false };
-    quantity(one, one_unit).order(&quantity(other, other_unit))
+    let has_unit = |node: Node<'_>| node.text("system").is_some() && node.text("code").is_some();
+    (has_unit(one) && has_unit(other)).then(|| quantity::order(one, other))?
 }

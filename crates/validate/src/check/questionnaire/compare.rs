@@ -1,18 +1,12 @@
 //! Comparing values as questionnaires ask for it: for enableWhen and for limits.
 
 use std::cmp::Ordering;
-use std::str::FromStr;
 
 use epr_fhir::Node;
-use rust_decimal::Decimal;
 
 use super::primitive_text;
+use crate::check::quantity::decimal;
 use crate::moment::Moment;
-
-/// A decimal as exactly as it is written.
-pub(super) fn decimal(text: &str) -> Option<Decimal> {
-    Decimal::from_str(text).ok().or_else(|| Decimal::from_scientific(text).ok())
-}
 
 /// A date or time as the instant with which it begins; without an offset it is taken as UTC.
 pub(super) fn instant(text: &str) -> Option<i64> {
