@@ -14,6 +14,7 @@
 //! | rules over several resources of one run | `across`, `pairs` |
 //! | the source's own count against the output | `controls` |
 //! | what a source's row says against what its resource says | `keeps` |
+//! | what extract wrote beside the staged tables | `tables` |
 //! | records of composed persons, each as its source has it | `people` |
 //! | hazards that mapping met | `mapped` |
 
@@ -27,6 +28,7 @@ mod pairs;
 mod people;
 mod run_wide;
 mod stream;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 

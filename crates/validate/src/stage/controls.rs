@@ -17,6 +17,7 @@ use super::facts::{Facts, NONE, State, Wanted};
 use super::ids::Ids;
 use super::people::People;
 use super::run_wide::Hold;
+use super::tables::{self, source_of, unhex};
 use crate::moment::Moment;
 use crate::rules::{HazardDoc, al_01, al_04, al_06, ap_01, ap_02, do_01, en_01, me_01, rt_01, rt_02};
 
@@ -99,35 +100,21 @@ impl Controls {
         let mut controls = Self::default();
         let Some(extract) = ctx.run.finished(Stage::Extract)? else { return Ok(controls) };
         controls.ledgers.clone_from(&extract.manifest().ledgers.controls);
-        let mut tables: HashMap<String, u32> = HashMap::new();
-        for file in &extract.manifest().files {
-            if !file.path.ends_with(&format!("/{}", ControlRecord::FILE)) {
-                continue;
-            }
-            extract.verify_file(&file.path)?;
-            let path = extract.path().join(&file.path);
-            for record in RecordReader::<ControlRecord>::at(&path)? {
-                let record = record?;
-                let name = format!("{}/{}/{}", record.organisation, record.system, record.table);
-                let next = controls.tables.len() as u32;
-                let table = *tables.entry(name).or_insert_with_key(|name| {
-                    controls.tables.push(name.clone());
-                    next
-                });
-                let Some(domain) = DOMAINS.iter().position(|d| d.domain == record.domain) else { continue };
-                controls.slots.push(Slot {
-                    table,
-                    domain: domain as u8,
-                    row_no: record.row_no,
-                    number: NONE,
-                    at: record.at.as_deref().and_then(Moment::parse),
-                    has_place: record.place.is_some(),
-                    patient_hash: record.patient_hash.as_deref().and_then(unhex).unwrap_or_default(),
-                    not_made: None,
-                });
-            }
-            controls.files.push(path);
-        }
+        let name = |r: &ControlRecord| format!("{}/{}/{}", r.organisation, r.system, r.table);
+        let beside = tables::read::<ControlRecord>(&extract, name, |table, record| {
+            let Some(domain) = DOMAINS.iter().position(|d| d.domain == record.domain) else { return };
+            controls.slots.push(Slot {
+                table,
+                domain: domain as u8,
+                row_no: record.row_no,
+                number: NONE,
+                at: record.at.as_deref().and_then(Moment::parse),
+                has_place: record.place.is_some(),
+                patient_hash: record.patient_hash.as_deref().and_then(unhex).unwrap_or_default(),
+                not_made: None,
+            });
+        })?;
+        (controls.tables, controls.files) = (beside.tables, beside.files);
         controls.by_row = (0..controls.slots.len() as u32).collect();
         let slots = &controls.slots;
         controls.by_row.sort_by_key(|i| (slots[*i as usize].table, slots[*i as usize].row_no));
@@ -459,20 +446,4 @@ fn weight(row: &RowRecord) -> u8 {
         RowOutcome::Mapped if row.n_resources == 0 => 2,
         RowOutcome::Mapped | RowOutcome::Excluded | RowOutcome::Empty => 1,
     }
-}
-
-/// `<organisation>/<system>` of a table's full name.
-pub(super) fn source_of(table: &str) -> &str {
-    table.match_indices('/').nth(1).map_or(table, |(i, _)| &table[..i])
-}
-
-pub(super) fn unhex(text: &str) -> Option<[u8; 16]> {
-    let mut bytes = [0; 16];
-    if text.len() != 32 {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(i * 2..i * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -9,16 +9,16 @@ use std::fmt::Write;
 
 use epr_fhir::Node;
 use epr_model::{Action, Domain, Issue, Stage};
-use epr_run::records::{self, KeepRecord, KeyRecord, Record, RecordReader};
+use epr_run::records::{self, KeepRecord, KeyRecord};
 use epr_run::{FinishedStage, RunError, StageContext};
 use sha2::{Digest, Sha256};
 
 use super::Output;
-use super::controls::{source_of, unhex};
 use super::facts::{Facts, NONE, Wanted};
 use super::ids::Ids;
 use super::people::People;
 use super::run_wide::Hold;
+use super::tables::{self, source_of, unhex};
 use crate::rules::al_03::{self, Statement};
 use crate::rules::reading::codings;
 use crate::rules::{
@@ -74,31 +74,19 @@ impl Keeps {
     pub(super) fn read(ctx: StageContext<'_>) -> Result<Self, RunError> {
         let mut keeps = Self::default();
         let Some(extract) = ctx.run.finished(Stage::Extract)? else { return Ok(keeps) };
-        let mut tables: HashMap<String, u32> = HashMap::new();
-        for file in &extract.manifest().files {
-            if !file.path.ends_with(&format!("/{}", KeepRecord::FILE)) {
-                continue;
-            }
-            extract.verify_file(&file.path)?;
-            for record in RecordReader::<KeepRecord>::at(&extract.path().join(&file.path))? {
-                let record = record?;
-                let name = format!("{}/{}/{}", record.organisation, record.system, record.table);
-                let next = keeps.tables.len() as u32;
-                let table = *tables.entry(name).or_insert_with_key(|name| {
-                    keeps.tables.push(name.clone());
-                    next
-                });
-                let Some(domain) = TYPES.iter().position(|(d, _)| *d == record.domain) else { continue };
-                keeps.rows.push(Kept {
-                    table,
-                    domain: domain as u8,
-                    row_no: record.row_no,
-                    number: NONE,
-                    says: record.says.into_boxed_str(),
-                    patient_hash: record.patient_hash.as_deref().and_then(unhex).unwrap_or_default(),
-                });
-            }
-        }
+        let name = |r: &KeepRecord| format!("{}/{}/{}", r.organisation, r.system, r.table);
+        let beside = tables::read::<KeepRecord>(&extract, name, |table, record| {
+            let Some(domain) = TYPES.iter().position(|(d, _)| *d == record.domain) else { return };
+            keeps.rows.push(Kept {
+                table,
+                domain: domain as u8,
+                row_no: record.row_no,
+                number: NONE,
+                says: record.says.into_boxed_str(),
+                patient_hash: record.patient_hash.as_deref().and_then(unhex).unwrap_or_default(),
+            });
+        })?;
+        keeps.tables = beside.tables;
         keeps.rows.sort_by_key(|r| (r.table, r.row_no, r.domain));
         let mut sources: HashMap<&str, u32> = HashMap::new();
         for table in &keeps.tables {
