@@ -1,10 +1,11 @@
-//! `cargo xtask bench [area] [--json FILE]`: measured through the release binary, on Synthea's tables copied to a
+//! `cargo xtask bench [area] [--full] [--json FILE]`: measured through the release binary, on Synthea's tables copied to a
 //! million rows (fresh keys in each copy), or on the written fixture copied likewise where Synthea's are absent.
 //!
 //! Every line names input, output and what is switched on. CPU seconds are the process's own, user and system;
 //! memory is its peak resident set. Only judging has goals; the other lines are the baseline.
 
 mod judge;
+mod peers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,13 +27,16 @@ const AREAS: [(&str, &str); 5] =
     [("extract", "rows"), ("map", "rows"), ("link", "resources"), ("validate", "resources"), ("load", "resources")];
 
 pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
-    let (area, json_file) = match args {
-        [] => (None, None),
-        ["--json", file] => (None, Some(*file)),
-        [area] => (Some(*area), None),
-        [area, "--json", file] => (Some(*area), Some(*file)),
-        _ => anyhow::bail!("cargo xtask bench [AREA] [--json FILE]"),
-    };
+    let (mut area, mut json_file, mut is_full) = (None, None, false);
+    let mut words = args.iter();
+    while let Some(&word) = words.next() {
+        match word {
+            "--full" => is_full = true,
+            "--json" => json_file = Some(*words.next().context("--json wants a file")?),
+            name if area.is_none() => area = Some(name),
+            _ => anyhow::bail!("cargo xtask bench [AREA] [--full] [--json FILE]"),
+        }
+    }
     let known = area.is_none_or(|a| a == "fhirpath" || AREAS.iter().any(|(name, _)| *name == a));
     ensure!(known, "areas: extract map link validate load fhirpath");
     if area == Some("fhirpath") {
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
         }
     }
     if area.is_none_or(|a| a == "validate") {
-        lines.extend(judge::files(&epr, &folder)?);
+        lines.extend(judge::files(&epr, &folder, is_full)?);
     }
     written(&lines, json_file)
 }

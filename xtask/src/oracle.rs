@@ -19,7 +19,7 @@ pub(crate) mod reference;
 #[cfg(test)]
 mod replay;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -132,6 +132,33 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
     Ok(if meets || !options.files.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// UK Core's packages, and its profile of each type that it has one for.
+pub(crate) fn uk_core() -> Result<Group> {
+    inputs::groups()?.pop().context("the groups are two")
+}
+
+/// How fast the reference judges each line of an NDJSON file by itself, against UK Core; `None` where there is no Java.
+pub(crate) fn speed_on(lines: &Path, out: &Path) -> Result<Option<Speed>> {
+    // What was answered before would be read from its file.
+    match std::fs::remove_dir_all(out) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let Some(mut reference) = Reference::start(None, out)? else { return Ok(None) };
+    let mut files = Vec::new();
+    for (n, line) in std::fs::read_to_string(lines)?.lines().enumerate() {
+        let path = out.join(format!("{n:05}.json"));
+        std::fs::write(&path, line)?;
+        files.push(path);
+    }
+    let mut set = inputs::given(&files, &[], None)?;
+    set.groups = inputs::groups()?;
+    for file in &mut set.files {
+        file.group = inputs::Against::UkCore.group();
+    }
+    Ok(Some(reference.judge(&set)?.1))
+}
+
 /// How fast one side was.
 pub(crate) struct Speed {
     pub(crate) n_files: usize,
@@ -140,15 +167,22 @@ pub(crate) struct Speed {
     pub(crate) note: &'static str,
 }
 
+impl Speed {
+    /// Files a CPU second.
+    #[allow(clippy::cast_precision_loss, reason = "counts of files are small")]
+    pub(crate) fn rate(&self) -> f64 {
+        self.n_files as f64 / (self.cpu_ms / 1000.0).max(0.001)
+    }
+}
+
 impl std::fmt::Display for Speed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        #[allow(clippy::cast_precision_loss, reason = "counts of files are small")]
-        let per_second = self.n_files as f64 / (self.cpu_ms / 1000.0).max(0.001);
         write!(
             f,
-            "{} files judged in {:.1} CPU s: {per_second:.0} a second ({})",
+            "{} files judged in {:.1} CPU s: {:.0} a second ({})",
             self.n_files,
             self.cpu_ms / 1000.0,
+            self.rate(),
             self.note
         )
     }

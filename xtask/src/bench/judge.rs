@@ -2,6 +2,9 @@
 //!
 //! Input: 5,000 resources, those of the Synthea bundles and of the written peninsula, taken at even steps, then copied
 //! with fresh ids. Reuse of verdicts does not come in: no two resources are the same.
+//!
+//! UK Core's profile of each type that it has one for is assigned, so that every resource of such a type is held
+//! against it; the other validators beside us are in [`peers`].
 
 use std::fs;
 use std::io::{BufWriter, Read, Write};
@@ -12,15 +15,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::measure;
+use super::{measure, peers};
 
 const DISTINCT: usize = 5_000;
 const COPIED: usize = 200_000;
+/// Lines through a pipe: few, and many times as many, which must not take more memory.
+const PIPED_FEW: usize = 10_000;
+const PIPED: usize = 1_000_000;
+const PIPED_FULL: usize = 10_000_000;
 const ENTRIES: usize = 100_000;
 /// Stands where an id begins, so that a copy finds it.
 const MARK: &str = "@@";
-/// Packages that everything is judged against beside R4.
-const UK_CORE: &str = "fhir.r4.ukcore.stu2@2.0.1";
 
 /// `cargo xtask bench fhirpath`: the mean time of every invariant that the Synthea pair asks for.
 pub(super) fn fhirpath() -> Result<Vec<Value>> {
@@ -59,8 +64,8 @@ pub(super) fn fhirpath() -> Result<Vec<Value>> {
     Ok(lines)
 }
 
-/// `cargo xtask bench validate`, the part on files.
-pub(super) fn files(epr: &Path, folder: &Path) -> Result<Vec<Value>> {
+/// `cargo xtask bench validate`, the part on files; `is_full` pipes ten million lines in place of one million.
+pub(super) fn files(epr: &Path, folder: &Path, is_full: bool) -> Result<Vec<Value>> {
     let mut lines = Vec::new();
     let distinct = distinct()?;
     let mixed = folder.join("mixed-200k.ndjson");
@@ -68,19 +73,23 @@ pub(super) fn files(epr: &Path, folder: &Path) -> Result<Vec<Value>> {
     let few = folder.join("mixed-5k.ndjson");
     copy(&distinct, DISTINCT, &few)?;
     println!("input: {DISTINCT} mixed resources copied to {COPIED}; R4 and UK Core, all invariants, offline bindings");
+    let against = crate::oracle::uk_core()?;
     let judged = |file: &Path, threads: &str| {
         let mut command = Command::new(epr);
-        command.arg("validate").arg(file).args(["--package", UK_CORE, "--threads", threads]);
+        command.arg("validate").arg(file).args(["--threads", threads, "--fail-on", "never"]);
         command.args(["--format", "ndjson", "--no-progress", "--quiet"]);
+        command.args(against.our_packages.iter().flat_map(|package| ["--package", package]));
+        command.args(against.profiles.values().flat_map(|profile| ["--profile", profile]));
         command
     };
     let used = measure(&mut judged(&mixed, "1"))?;
     let rate = COPIED as f64 / used.cpu.as_secs_f64();
-    lines.push(row("files", rate, "resources per CPU s, start included", Some((20_000.0, More)), used.peak_kb));
-    let peers = peers(&few);
-    for (name, value) in &peers {
-        println!("  beside it: {name}: {value}");
+    let mut files = row("files", rate, "resources per CPU s, start included", Some((20_000.0, More)), used.peak_kb);
+    for peer in peers::beside(&few, &folder.join("peers"))? {
+        println!("    {}: {}", peer.name, peer.told);
+        files["peers"][peer.name] = json!(peer.rate);
     }
+    lines.push(files);
     let mut best: f64 = 0.0;
     for _ in 0..5 {
         let one = measure(&mut judged(&mixed, "1"))?.wall;
@@ -100,8 +109,11 @@ pub(super) fn files(epr: &Path, folder: &Path) -> Result<Vec<Value>> {
         quickest = quickest.min(begun.elapsed());
     }
     lines.push(row("exec to the verdict on one", quickest.as_secs_f64() * 1000.0, "ms", Some((50.0, Less)), 0));
-    let piped = piped(&mut judged(Path::new("-"), "2"), &distinct, COPIED)?;
-    lines.push(row("piped through -", piped as f64 / 1024.0, "MB at the most", Some((150.0, Less)), piped));
+    for n in [PIPED_FEW, if is_full { PIPED_FULL } else { PIPED }] {
+        let peak = piped(&mut judged(Path::new("-"), "2"), &distinct, n)?;
+        let name = format!("{n} lines piped through -");
+        lines.push(row(&name, peak as f64 / 1024.0, "MB at the most", Some((150.0, Less)), 0));
+    }
     let bundle = folder.join("bundle-100k.json");
     write_bundle(&bundle)?;
     let used = measure(&mut judged(&bundle, "2"))?;
@@ -204,7 +216,8 @@ fn piped(command: &mut Command, lines: &[String], n: usize) -> Result<u64> {
     }
     input.flush()?;
     drop(input);
-    child.wait()?;
+    let status = child.wait()?;
+    ensure!(status.success(), "epr validate ended with {status}");
     Ok(most)
 }
 
@@ -245,25 +258,4 @@ fn spin_control() -> Result<f64> {
     one.wait()?;
     two.wait()?;
     Ok(apart.as_secs_f64() / begun.elapsed().as_secs_f64())
-}
-
-/// Other validators on the distinct resources, where the machine has them.
-fn peers(file: &Path) -> Vec<(&'static str, String)> {
-    let folder = crate::root().join("xtask/src/bench/peers");
-    let run = |name: &'static str, command: &mut Command| {
-        let begun = Instant::now();
-        let told = match command.stderr(Stdio::null()).output() {
-            Ok(output) if output.status.success() => {
-                let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-                format!("{said} (wall {:.1} s with its start)", begun.elapsed().as_secs_f64())
-            }
-            Ok(_) => format!("skipped: {name}: it is not installed here"),
-            Err(error) => format!("skipped: {name}: {error}"),
-        };
-        (name, told)
-    };
-    vec![
-        run("Medplum (npm @medplum/core)", Command::new("node").arg(folder.join("medplum.mjs")).arg(file)),
-        run("fhir.resources (PyPI)", Command::new("python3").arg(folder.join("fhir_resources.py")).arg(file)),
-    ]
 }

