@@ -35,12 +35,13 @@ use std::sync::{Arc, OnceLock};
 
 pub use code_list::{CodeList, CodeListError, Completeness};
 pub use navigation::ChildElement;
+use sha2::{Digest, Sha256};
 pub use snapshot::SnapshotFault;
 pub use standing::{Coding, Standing};
 pub use structure::*;
 pub use terminology::*;
 
-use crate::package::{PackageCache, PackageError, PackageId, PackageSource};
+use crate::package::{self, PackageCache, PackageError, PackageId, PackageSource};
 use crate::resource::SyntaxError;
 use crate::xml::XmlReader;
 use pack::{Head, Pack, StructureHead};
@@ -283,6 +284,33 @@ impl Definitions {
         &self.packages
     }
 
+    /// SHA-256, hexadecimal, over all that these definitions answer from: the packages in their order, and lists of codes.
+    ///
+    /// Two with the same hash answer the same, given the same program.
+    pub fn content_hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        // Each part says how long it is, so that no two lists of parts are the same bytes.
+        let mut part = |bytes: &[u8]| {
+            hasher.update((bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        for package in &self.packages {
+            part(package.id.as_bytes());
+            part(package.sha256.as_bytes());
+            part(&[u8::from(package.package.is_some()), u8::from(package.is_fallback)]);
+        }
+        for list in self.code_lists.values() {
+            part(list.system().as_bytes());
+            part(list.sha256().as_bytes());
+            part(&[u8::from(list.completeness() == Completeness::Whole)]);
+        }
+        for added in self.structures.iter().filter(|entry| entry.place.is_none()) {
+            let structure = added.decoded.get();
+            part(&postcard::to_stdvec(&structure).expect("a structure is plain data, which always encodes"));
+        }
+        package::hex(&hasher.finalize())
+    }
+
     /// A structure by type name (`Patient`, `HumanName`) or canonical URL, with or without `|version`.
     pub fn structure(&self, url_or_type: &str) -> Option<&Structure> {
         self.structure_index(url_or_type).map(|at| self.structure_at(at))
@@ -392,7 +420,9 @@ impl Definitions {
             // HL7 took the extensions out of R4 into a package of their own: what it says of them is the last word.
             let is_core = |at: &usize| {
                 let place = self.structures[*at].place.as_ref();
-                place.is_some_and(|(pack, _)| self.packages[*pack].id.starts_with(CORE_PACKAGE))
+                // A package may have a URL twice: the first of the two is of this package, which is not among them yet.
+                let package = place.and_then(|(pack, _)| self.packages.get(*pack));
+                package.is_some_and(|package| package.id.starts_with(CORE_PACKAGE))
             };
             let place = known.iter().position(is_core).filter(|_| is_newer).unwrap_or(known.len());
             known.insert(place, at);

@@ -1,10 +1,11 @@
 //! The compiled pack on disk: made once, never trusted blindly.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use epr_fhir::Definitions;
-use epr_fhir::definitions::DefinitionsError;
+use epr_fhir::definitions::{CodeList, Completeness, DefinitionsError};
 use epr_fhir::package::{PackageCache, PackageError, PackageId, PackageSource};
 
 /// A cache with the hand-written definitions as a package that somebody placed there.
@@ -71,6 +72,30 @@ fn a_changed_file_makes_a_new_pack_and_the_old_one_goes() {
     assert_eq!((gender_of(&before).as_str(), gender_of(&after).as_str()), ("code", "string"));
     assert_ne!(before.packages()[0].sha256, after.packages()[0].sha256);
     assert_eq!(packs(&cache).len(), 1);
+}
+
+#[test]
+fn the_content_hash_changes_with_whatever_the_definitions_answer_from() {
+    let (root, cache, id) = placed();
+    let plain = Definitions::load(&cache, std::slice::from_ref(&id)).unwrap();
+    assert_eq!(plain.content_hash(), Definitions::load(&cache, std::slice::from_ref(&id)).unwrap().content_hash());
+
+    let text = fs::read(cache.folder(&id).join("package/StructureDefinition-Patient.json")).unwrap();
+    let file = root.path().join("patient.json");
+    fs::write(&file, &text).unwrap();
+    let overlay = plain.with(&[PackageSource::open(&file).unwrap()]).unwrap();
+    fs::write(root.path().join("codes.csv"), "code,display\nA,a\n").unwrap();
+    let list = |completeness| CodeList::read("urn:x", &root.path().join("codes.csv"), completeness).unwrap();
+    let (mut whole, mut part) = (plain.clone(), plain.clone());
+    whole.add_codes(list(Completeness::Whole));
+    part.add_codes(list(Completeness::Part));
+    let mut added = plain.clone();
+    added.add_structure(plain.structure("Patient").unwrap().clone());
+    fs::write(cache.folder(&id).join("package/more.json"), &text).unwrap();
+    let more = Definitions::load(&cache, &[id]).unwrap();
+    let hashes: BTreeSet<_> =
+        [plain, overlay, whole, part, added, more].iter().map(Definitions::content_hash).collect();
+    assert_eq!(hashes.len(), 6);
 }
 
 #[test]
