@@ -18,7 +18,7 @@ use crate::finding::Step;
 use crate::hash::FastMap;
 use crate::issues;
 use crate::program::{BindingProgram, Coded, NO_ID, Program, ValueProgram};
-use crate::tally::{BaseRule, NotCheckedKey, Tally};
+use crate::tally::{BASE_RULES, BaseRule, NotCheckedKey, Tally};
 
 /// Answers that one thread has had already.
 pub(crate) struct Terms {
@@ -30,6 +30,8 @@ pub(crate) struct Terms {
     standings: FastMap<Box<str>, Standing>,
     /// What is said of the system of a coding that no value set is asked about.
     free_systems: FastMap<Box<str>, Option<&'static str>>,
+    /// Lines of the ledger for codes that were not looked up in their own system, by `element NUL system NUL why`.
+    not_looked_up: FastMap<Box<str>, u32>,
     extensions: FastMap<Box<str>, Option<ExtensionProgram>>,
     unknown_extensions: FastMap<Box<str>, u32>,
     /// Whether an extension may stand at a place, by `url NUL place`.
@@ -59,6 +61,7 @@ impl Terms {
             other_answers: FastMap::default(),
             standings: FastMap::default(),
             free_systems: FastMap::default(),
+            not_looked_up: FastMap::default(),
             extensions: FastMap::default(),
             unknown_extensions: FastMap::default(),
             places: FastMap::default(),
@@ -91,6 +94,24 @@ impl Terms {
         self.key.push_str(first);
         self.key.push('\0');
         self.key.push_str(second);
+    }
+
+    /// The line of the ledger for codes of a system that were not looked up in it.
+    fn not_looked_up(&mut self, tally: &mut Tally, element: &str, system: &str, why: &'static str) -> u32 {
+        self.set_key(element, system);
+        self.key.push('\0');
+        self.key.push_str(why);
+        if let Some(slot) = self.not_looked_up.get(self.key.as_str()) {
+            return *slot;
+        }
+        let slot = tally.slot(NotCheckedKey {
+            rule: BASE_RULES[BaseRule::Code as usize].to_owned(),
+            element: element.to_owned(),
+            value_set: None,
+            reason: format!("code system {system} {why}"),
+        });
+        self.not_looked_up.insert(self.key.as_str().into(), slot);
+        slot
     }
 
     /// The line of the ledger for an extension that nothing defines.
@@ -183,9 +204,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 }
             }
             Coded::Coding if value.path == "CodeableConcept.coding" => {}
-            Coded::Coding => self.coding_alone(binding, Found::coding(node)),
-            Coded::Quantity => self.coding_alone(binding, Found::quantity(node)),
-            Coded::CodeableConcept => self.concept(binding, node, true),
+            Coded::Coding => self.coding_alone(&value.path, binding, Found::coding(node)),
+            Coded::Quantity => self.coding_alone(&value.path, binding, Found::quantity(node)),
+            Coded::CodeableConcept => self.concept(binding, node, Some(&value.path)),
         }
     }
 
@@ -210,7 +231,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
             Coded::Coding => self.coding_bound(binding, Found::coding(node)),
             Coded::Quantity => self.coding_bound(binding, Found::quantity(node)),
-            Coded::CodeableConcept => self.concept(Some(binding), node, false),
+            Coded::CodeableConcept => self.concept(Some(binding), node, None),
         }
     }
 
@@ -257,7 +278,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// A Coding or a Quantity that is in no CodeableConcept.
-    fn coding_alone(&mut self, binding: Option<&BindingProgram>, found: Found<'r>) {
+    fn coding_alone(&mut self, element: &str, binding: Option<&BindingProgram>, found: Found<'r>) {
         let (Some(system), Some(_)) = (found.system, found.code) else {
             if found.code.is_some() {
                 self.push(issues::VAL_CODE_NOTE, Severity::Warning, NO_SYSTEM.to_owned());
@@ -265,10 +286,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         };
         if let Some(binding) = binding {
-            self.coding_told(found, Some(binding), Severity::Error);
+            self.coding_told(element, found, Some(binding), Severity::Error);
             self.coding_bound(binding, found);
         } else if self.free_system(system) {
-            self.coding_told(found, None, Severity::Error);
+            self.coding_told(element, found, None, Severity::Error);
         }
     }
 
@@ -302,13 +323,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    /// The codings of a CodeableConcept, each in its own system and together against a binding.
-    fn concept(&mut self, binding: Option<&BindingProgram>, node: Node<'r>, tells: bool) {
+    /// The codings of a CodeableConcept together against a binding, and each in its own system where `told_of` names the
+    /// element of which that is told.
+    fn concept(&mut self, binding: Option<&BindingProgram>, node: Node<'r>, told_of: Option<&str>) {
         let codings = node.get("coding").map_or_else(Vec::new, |c| c.items().map(Found::coding).collect());
         if codings.is_empty() {
             if let Some(binding) = binding.filter(|b| b.strength >= BindingStrength::Extensible) {
                 self.judge(binding, Answer::NotIn, Severity::Error, "no code");
-                self.at_most(binding, |walk, most| walk.concept(Some(most), node, false));
+                self.at_most(binding, |walk, most| walk.concept(Some(most), node, None));
             }
             return;
         }
@@ -316,11 +338,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             found.system.is_some_and(|system| self.checker.program.definitions.is_held_elsewhere(system))
         };
         let severity = if codings.iter().any(held_elsewhere) { Severity::Warning } else { Severity::Error };
-        if tells {
+        if let Some(element) = told_of {
             for (at, found) in codings.iter().enumerate() {
                 self.steps.push(Step { name: "coding", index: Some(at as u32), of_type: None });
                 match (found.system, found.code) {
-                    (Some(_), Some(_)) => self.coding_told(*found, binding, severity),
+                    (Some(_), Some(_)) => self.coding_told(element, *found, binding, severity),
                     (None, Some(_)) => self.push(issues::VAL_CODE_NOTE, Severity::Warning, NO_SYSTEM.to_owned()),
                     _ => {}
                 }
@@ -383,7 +405,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         };
         self.judge(binding, answer, severity, "codes outside it only");
         if answer.is_not_in() && severity == Severity::Error {
-            self.at_most(binding, |walk, most| walk.concept(Some(most), node, false));
+            self.at_most(binding, |walk, most| walk.concept(Some(most), node, None));
         }
     }
 
@@ -439,7 +461,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// Tells what a coding's own system says of it.
-    fn coding_told(&mut self, found: Found<'r>, binding: Option<&BindingProgram>, severity: Severity) {
+    fn coding_told(&mut self, element: &str, found: Found<'r>, binding: Option<&BindingProgram>, severity: Severity) {
         let Some(system) = found.system else { return };
         if !system.contains(':') {
             self.system_fault(severity, "expected an absolute URL in system, found a relative one");
@@ -451,6 +473,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if is_checked {
             let failed = severity == Severity::Error && matches!(standing, Standing::WrongDisplay | Standing::Unknown);
             self.checker.tally.count(BaseRule::Code, failed);
+        }
+        if let Some(why) = why_not_looked_up(standing) {
+            let checker = &mut *self.checker;
+            let slot = checker.terms.not_looked_up(&mut checker.tally, element, system, why);
+            checker.tally.not_checked(slot);
         }
         let definitions: &'p Definitions = self.checker.program.definitions;
         match standing {
@@ -651,6 +678,19 @@ fn free_system_fault(definitions: &Definitions, system: &str) -> Option<&'static
         }
     }
     None
+}
+
+/// Why a code was not looked up in its own system, as the ledger says it after the system's name.
+fn why_not_looked_up(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::HeldElsewhere | Standing::NoSystem => Some("is not loaded"),
+        Standing::NoVersion => Some("is loaded in another version"),
+        Standing::NoContent => Some("is loaded without its codes"),
+        Standing::NotInPart => Some("is loaded in part only"),
+        Standing::Known | Standing::Inactive | Standing::WrongDisplay | Standing::Unknown | Standing::Supplement => {
+            None
+        }
+    }
 }
 
 /// Of two answers for codes of one concept the one that counts: that it is in, else that it is not known.
