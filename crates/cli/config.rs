@@ -11,6 +11,8 @@ use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::rules::RuleEntry;
+
 /// The project file as it is written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +30,7 @@ pub(crate) struct ProjectFile {
     #[serde(default)]
     pub(crate) profiles: Table,
     #[serde(default)]
-    pub(crate) rules: BTreeMap<String, RuleSetting>,
+    pub(crate) rules: BTreeMap<String, RuleEntry>,
     #[serde(default)]
     pub(crate) link: LinkSection,
     #[serde(default)]
@@ -169,14 +171,6 @@ impl PackageEntry {
     pub(crate) fn is_optional(&self) -> bool {
         self.table().is_some_and(|table| table.optional)
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RuleSetting {
-    Deliver,
-    Hold,
-    Stop,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -347,6 +341,7 @@ impl Project {
             table.clone().try_into().with_context(|| format!("{} with --set and environment", file.display()))?;
         let folder = absolute(working_folder, file).parent().map_or_else(PathBuf::new, Path::to_owned);
         parsed.refuse_what_is_not_built()?;
+        crate::rules::read(&parsed.rules)?;
         let canonical = canonical(table).context("a table prints")?;
         Ok(Self { file: parsed, folder, canonical })
     }
@@ -415,6 +410,9 @@ fn set(table: &mut Table, key: &str, value: &str, working_folder: &Path) -> anyh
     }
     let value = match *last {
         "batch_rows" | "max_entries" | "max_kb" | "in_flight" | "timeout" | "patience" => {
+            Value::Integer(value.parse().context("expected a whole number")?)
+        }
+        last if matches!(folders, ["rules", _]) && last != "action" => {
             Value::Integer(value.parse().context("expected a whole number")?)
         }
         "live" => Value::Boolean(value.parse().context("expected true or false")?),

@@ -4,7 +4,7 @@
 //! | what you want to find | module |
 //! |---|---|
 //! | commands and flags | [`args`] |
-//! | the project file | [`config`] |
+//! | the project file; its rules | [`config`]; [`rules`] |
 //! | project, definitions and plans, ready for use; the run hash | [`workspace`] |
 //! | the stages in their order, and what is done already | [`stages`] |
 //! | one file a command | [`commands`] |
@@ -21,6 +21,7 @@ mod config;
 mod exit;
 mod output;
 mod progress;
+mod rules;
 mod stages;
 mod summary;
 mod workspace;

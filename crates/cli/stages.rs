@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::args::Common;
 use crate::clock;
-use crate::config::{NhsNumberTrust, Retired, RuleSetting};
+use crate::config::{NhsNumberTrust, Retired};
 use crate::exit::{Exit, Failure, Outcome, of_stage};
 use crate::output::note;
 use crate::progress::{Bar, Shown};
@@ -162,13 +162,14 @@ impl Session {
         self.stage(Stage::Validate, "4-validate", || {
             let file = &self.workspace.project.file;
             let (profiles, _) = self.workspace.project.profiles().map_err(Failure::usage)?;
-            let rules = file.rules.iter().map(|(rule, setting)| (rule.clone(), rule_action(*setting))).collect();
+            let rules = crate::rules::read(&file.rules).map_err(Failure::usage)?;
             let as_of = self.run.info()?.as_of;
             let input = ValidateInput {
                 run_hash: self.run_hash.clone(),
                 definitions: &self.workspace.definitions,
                 profiles,
-                rules,
+                rules: rules.actions,
+                thresholds: rules.thresholds,
                 as_of,
                 test_range: file.project.test_range.clone(),
                 trusted: self.trusted(),
@@ -186,7 +187,8 @@ impl Session {
         let finished = self.stage(stage, folder, || {
             let docs = crate::commands::explain::all_codes();
             let file = &self.workspace.project.file;
-            let settings = file.rules.iter().map(|(rule, setting)| (rule.clone(), report_setting(*setting))).collect();
+            let rules = crate::rules::read(&file.rules).map_err(Failure::usage)?;
+            let settings = rules.actions.into_iter().map(|(rule, action)| (rule, report_setting(action))).collect();
             let input = ReportInput {
                 run_hash: self.run_hash.clone(),
                 when,
@@ -424,19 +426,12 @@ fn target_kind(name: &str, kind: &str) -> Outcome<TargetKind> {
         .ok_or_else(|| Failure::usage(anyhow!("target.{name}.kind is `{kind}`; this version knows: files, fhir")))
 }
 
-fn rule_action(setting: RuleSetting) -> RuleAction {
-    match setting {
-        RuleSetting::Deliver => RuleAction::Deliver,
-        RuleSetting::Hold => RuleAction::Hold,
-        RuleSetting::Stop => RuleAction::Stop,
-    }
-}
-
-fn report_setting(setting: RuleSetting) -> epr_report::RuleSetting {
-    match setting {
-        RuleSetting::Deliver => epr_report::RuleSetting::Deliver,
-        RuleSetting::Hold => epr_report::RuleSetting::Hold,
-        RuleSetting::Stop => epr_report::RuleSetting::Stop,
+fn report_setting(action: RuleAction) -> epr_report::RuleSetting {
+    match action {
+        RuleAction::Off => epr_report::RuleSetting::Off,
+        RuleAction::Deliver => epr_report::RuleSetting::Deliver,
+        RuleAction::Hold => epr_report::RuleSetting::Hold,
+        RuleAction::Stop => epr_report::RuleSetting::Stop,
     }
 }
 

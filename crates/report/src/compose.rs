@@ -33,7 +33,7 @@ pub(crate) fn compose(
     tally: &Tally,
     signature: Option<GateState>,
 ) -> Report {
-    let not_checked = honesty::not_checked(evidence.honesty.take());
+    let not_checked = honesty::not_checked(evidence.honesty.take(), rules);
     let reconciliation = reconcile::reconcile(&evidence);
     let targets = reconcile::targets(&evidence);
     let totals = Totals::of(&evidence, &reconciliation);
@@ -51,6 +51,7 @@ pub(crate) fn compose(
         controls: &controls,
         stops: &stops,
         stopped,
+        rules_off: Count::new(not_checked.switched_off.len() as u64, matrix.n_hazards.of, "hazard rules switched off"),
         targets: &targets,
         signature,
     });

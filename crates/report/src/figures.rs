@@ -5,6 +5,7 @@
 use epr_model::{HazardSeverity, Severity};
 use serde::{Deserialize, Serialize};
 
+use crate::honesty::Tuned;
 use crate::numbers::Count;
 use crate::rules::RuleSetting;
 use crate::verdict::Verdict;
@@ -384,6 +385,19 @@ pub struct NotChecked {
     pub coded_checked: Count,
     /// False where validate wrote no ledger: then nothing is known to have been checked.
     pub ledger_found: bool,
+    /// Hazard rules that the project switched off.
+    pub switched_off: Vec<SwitchedOff>,
+    /// Numbers in rules that the project changed.
+    pub tuned: Vec<Tuned>,
+}
+
+/// A hazard rule that was not asked, by decision of the project.
+#[derive(Debug, Serialize)]
+pub struct SwitchedOff {
+    pub rule: String,
+    pub title: String,
+    pub hazard_severity: Option<HazardSeverity>,
+    pub checks: Count,
 }
 
 #[derive(Debug, Serialize)]

@@ -26,6 +26,8 @@ pub(crate) struct Grounds<'a> {
     pub(crate) stops: &'a [Stop],
     /// Distinct patients of all stops, of all patients.
     pub(crate) stopped: Count,
+    /// Hazard rules that the project switched off, of all.
+    pub(crate) rules_off: Count,
     pub(crate) targets: &'a [Target],
     /// `None` before the load, when nobody can have signed yet.
     pub(crate) signature: Option<GateState>,
@@ -46,6 +48,10 @@ pub(crate) fn gates(g: &Grounds<'_>) -> Vec<Gate> {
         gate("references-resolve", "Every reference leads to a record", dangling(g), "findings"),
         gate("sources-whole", "Every source table read whole", broken_tables(g), "findings"),
     ];
+    // A rule that was not asked found nothing: the gate above is no comfort then.
+    if g.rules_off.n > 0 {
+        gates.push(gate("rules-asked", "Every hazard rule asked", g.rules_off.clone(), "not-checked"));
+    }
     gates.extend(control_gates(g.controls));
     for target in g.targets {
         let sum = |part: fn(&crate::figures::TargetLine) -> u64| target.lines.iter().map(part).sum::<u64>();

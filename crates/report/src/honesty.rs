@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use epr_run::{FinishedStage, RunError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::figures::{CheckedRule, CodedSystem, NotChecked, UncheckedArea};
+use crate::figures::{CheckedRule, CodedSystem, NotChecked, SwitchedOff, UncheckedArea};
 use crate::numbers::Count;
 use crate::place::masked;
+use crate::rules::Rules;
 
 /// Lines of the not-checked table on the page; `report.json` has the same, with how many there are in all.
 const AREAS_SHOWN: usize = 60;
@@ -26,6 +27,10 @@ pub struct HonestyLedger {
     pub not_checked: Vec<Unchecked>,
     #[serde(default)]
     pub coded: Vec<Coded>,
+    #[serde(default)]
+    pub switched_off: Vec<String>,
+    #[serde(default)]
+    pub tuned: Vec<Tuned>,
 }
 
 /// A rule that was applied `n` times, and failed in `failed` of them.
@@ -58,6 +63,15 @@ pub struct Coded {
     pub checked: u64,
 }
 
+/// A number in a rule that the project changed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tuned {
+    pub rule: String,
+    pub name: String,
+    pub value: u64,
+    pub default: u64,
+}
+
 /// Reads the ledger; `None` where validate wrote none.
 pub(crate) fn read(validate: &FinishedStage) -> Result<Option<HonestyLedger>, RunError> {
     let path = validate.path().join(FILE);
@@ -75,7 +89,7 @@ pub(crate) fn read(validate: &FinishedStage) -> Result<Option<HonestyLedger>, Ru
 }
 
 /// The ledger as the report shows it: largest gaps first.
-pub(crate) fn not_checked(ledger: Option<HonestyLedger>) -> NotChecked {
+pub(crate) fn not_checked(ledger: Option<HonestyLedger>, rules: &Rules<'_>) -> NotChecked {
     let ledger_found = ledger.is_some();
     let ledger = ledger.unwrap_or_default();
     let made = |rule: &str| ledger.checked.iter().filter(|c| c.rule == rule).map(|c| c.n).sum::<u64>();
@@ -125,7 +139,19 @@ pub(crate) fn not_checked(ledger: Option<HonestyLedger>) -> NotChecked {
         checked,
         coded,
         coded_checked: Count::new(sum(|c| c.checked), sum(|c| c.n), "coded elements"),
+        switched_off: ledger.switched_off.iter().map(|rule| switched_off(rule, &missed, rules)).collect(),
+        tuned: ledger.tuned,
         ledger_found,
+    }
+}
+
+fn switched_off(rule: &str, missed: &impl Fn(&str) -> u64, rules: &Rules<'_>) -> SwitchedOff {
+    let n = missed(rule);
+    SwitchedOff {
+        rule: rule.to_owned(),
+        title: rules.title(rule),
+        hazard_severity: rules.hazard_severity(rule),
+        checks: Count::new(n, n, "checks"),
     }
 }
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuleSetting {
+    /// The rule is not asked: what it would have found is not known.
+    Off,
     /// The resource is delivered; the finding is told.
     Deliver,
     /// The resource is not delivered.
@@ -21,6 +23,7 @@ pub enum RuleSetting {
 impl RuleSetting {
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Off => "off",
             Self::Deliver => "deliver",
             Self::Hold => "hold",
             Self::Stop => "stop",
@@ -28,16 +31,16 @@ impl RuleSetting {
     }
 }
 
-/// A text that is none of `deliver`, `hold`, `stop`.
+/// A text that is none of `deliver`, `hold`, `stop`, `off`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a rule is set to `deliver`, `hold` or `stop`, not to `{0}`")]
+#[error("a rule is set to `deliver`, `hold`, `stop` or `off`, not to `{0}`")]
 pub struct NotARuleSetting(pub String);
 
 impl FromStr for RuleSetting {
     type Err = NotARuleSetting;
 
     fn from_str(text: &str) -> Result<Self, NotARuleSetting> {
-        [Self::Deliver, Self::Hold, Self::Stop]
+        [Self::Off, Self::Deliver, Self::Hold, Self::Stop]
             .into_iter()
             .find(|s| s.as_str() == text)
             .ok_or_else(|| NotARuleSetting(text.to_owned()))

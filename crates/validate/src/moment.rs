@@ -79,6 +79,16 @@ impl Moment {
         Some(self.day()? < other.day()?)
     }
 
+    /// The same, by more than so many seconds; dates are compared by the day all the same.
+    pub(crate) fn is_before_by(self, other: Self, seconds: i64) -> Option<bool> {
+        self.later(seconds).is_before(other)
+    }
+
+    /// Seconds later, with the same precision.
+    fn later(self, seconds: i64) -> Self {
+        Self { seconds: self.seconds.saturating_add(seconds), ..self }
+    }
+
     /// Whether both say the same, as exactly as both are known; `None` where that cannot be told.
     pub(crate) fn agrees_with(self, other: Self) -> Option<bool> {
         if self.precision == Precision::Instant && other.precision == Precision::Instant {

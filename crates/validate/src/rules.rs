@@ -58,12 +58,15 @@ pub mod rt_03;
 pub mod rt_04;
 pub mod rt_05;
 mod sctid;
+pub mod thresholds;
 
 use epr_fhir::definitions::{Coding, Standing};
 use epr_fhir::{Definitions, Node};
 use epr_model::{IssueDoc, Severity};
 
 pub use epr_model::hazard::HazardSeverity;
+
+use self::thresholds::Thresholds;
 
 /// The severity of the issue that a hazard raises.
 pub const fn issue_severity(hazard: HazardSeverity) -> Severity {
@@ -100,6 +103,8 @@ pub struct RuleSettings<'a> {
     pub test_range: Vec<String>,
     /// Whether the project trusts the NHS numbers of the resource's source without a verification status.
     pub trusts_numbers: bool,
+    /// The numbers in rules, as the project has them.
+    pub thresholds: Thresholds,
     /// Where the lists of codes stand that the user holds.
     pub definitions: Option<&'a Definitions>,
 }
@@ -237,7 +242,11 @@ pub(crate) fn found(rule: &dyn ResourceRule, json: &str) -> Vec<String> {
 #[cfg(test)]
 pub(crate) fn found_where(rule: &dyn ResourceRule, json: &str, trusts_numbers: bool) -> Vec<String> {
     let (as_of, test_range) = ("2026-11-01T00:00:00Z".to_owned(), vec!["9990".to_owned()]);
-    found_by(rule, json, &RuleSettings { as_of, test_range, trusts_numbers, definitions: None })
+    found_by(
+        rule,
+        json,
+        &RuleSettings { as_of, test_range, trusts_numbers, thresholds: Thresholds::defaults(), definitions: None },
+    )
 }
 
 /// With a list of a system's codes: lines of `code,display,inactive`.
@@ -251,7 +260,17 @@ pub(crate) fn found_with(rule: &dyn ResourceRule, json: &str, system: &str, line
     definitions.add_codes(epr_fhir::definitions::CodeList::read(system, &path, whole).unwrap());
     let (as_of, test_range) = ("2026-11-01T00:00:00Z".to_owned(), Vec::new());
     let definitions = Some(&definitions);
-    found_by(rule, json, &RuleSettings { as_of, test_range, trusts_numbers: false, definitions })
+    let thresholds = Thresholds::defaults();
+    found_by(rule, json, &RuleSettings { as_of, test_range, trusts_numbers: false, thresholds, definitions })
+}
+
+/// With a number of the rule changed.
+#[cfg(test)]
+pub(crate) fn found_tuned(rule: &dyn ResourceRule, json: &str, name: &str, value: u64) -> Vec<String> {
+    let mut thresholds = Thresholds::defaults();
+    thresholds.set(rule.doc().issue.code, name, value).unwrap();
+    let (as_of, test_range) = ("2026-11-01T00:00:00Z".to_owned(), Vec::new());
+    found_by(rule, json, &RuleSettings { as_of, test_range, trusts_numbers: false, thresholds, definitions: None })
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageF
 use crate::compile::CompileError;
 use crate::moment::Moment;
 use crate::program::Program;
-use crate::rules::{HazardDoc, HazardSeverity, RuleSettings};
+use crate::rules::thresholds::Thresholds;
+use crate::rules::{HazardDoc, HazardSeverity, RESOURCE_RULES, RuleSettings};
 
 /// The file of the honesty ledger in the stage's folder.
 pub const LEDGER_FILE: &str = "ledger.json";
@@ -54,6 +55,8 @@ pub const PROFILE_RULE: &str = "profile";
 /// What a project does with a resource in which a rule finds something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RuleAction {
+    /// The rule is not asked; the ledger counts what it would have looked at as not checked.
+    Off,
     /// The finding is told, the resource delivered.
     Deliver,
     /// The resource, and all that refers to it, is not delivered.
@@ -70,6 +73,8 @@ pub struct ValidateInput<'a> {
     pub profiles: BTreeMap<String, String>,
     /// By issue code, or [`PROFILE_RULE`]; what is not named has its default.
     pub rules: BTreeMap<String, RuleAction>,
+    /// The numbers in rules.
+    pub thresholds: Thresholds,
     /// "Now" for every rule (RFC 3339).
     pub as_of: String,
     /// Prefixes of the NHS number test range that stand for synthetic people.
@@ -113,7 +118,8 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let wanted = controls.join(ctx, &link, &ids, &people)?;
     let mut keeps = keeps::Keeps::read(ctx)?;
     let kept = keeps.join(ctx, &link, &ids, &people)?;
-    let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new() };
+    let off: BTreeSet<String> = actions.off().map(str::to_owned).collect();
+    let mut out = Output { issues: RecordWriter::new(&folder)?, counts: BTreeMap::new(), off };
     let settings = Settings::new(input);
     let stream = stream::Stream {
         ctx,
@@ -131,7 +137,7 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let of_mapping = mapped::tell(ctx, &people, &mut out)?;
     let of_records = people::check_records(ctx, &people, &settings, &actions, &mut out)?;
     let is_linked = |from, to| people.person(ids.at(from).1) == ids.at(to).1;
-    let (mut across, mut counts) = across::find(&streamed.facts, &is_linked);
+    let (mut across, mut counts) = across::find(&streamed.facts, &input.thresholds, &is_linked);
     across.extend(controls.foreign_denials(&streamed.facts));
     let holds_hazard = |doc: &HazardDoc| actions.of_hazard(doc.issue.code, doc.hazard) == RuleAction::Hold;
     let own = of_records.holds.iter().filter_map(|(id, code)| Some((ids.number("Patient", *id)?, *code)));
@@ -153,6 +159,9 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     counts.extend(of_records.counts.into_iter().map(|(code, (n, failed))| (code, n, failed)));
     counts.extend(of_mapping.into_iter().map(|(code, n)| (code, n, n)));
     add_counts(&mut streamed.ledger, counts);
+    streamed.ledger.switched_off = actions.off().map(str::to_owned).collect();
+    streamed.ledger.tuned = input.thresholds.tuned();
+    tell_switched_off(&mut streamed.ledger);
     write_ledger(&folder, &streamed.ledger)?;
     out.issues.finish()?;
     manifest.ledgers.controls = of_controls;
@@ -176,6 +185,26 @@ fn add_counts(ledger: &mut crate::tally::HonestyLedger, counts: across::Counts) 
     ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
 }
 
+/// Why a rule that the project switched off was not checked.
+const SWITCHED_OFF: &str = "the rule is switched off in the project file ([rules])";
+
+/// What a rule that is switched off would have looked at was not checked, if there was anything or not.
+fn tell_switched_off(ledger: &mut crate::tally::HonestyLedger) {
+    let off = &ledger.switched_off;
+    let (gone, made) = std::mem::take(&mut ledger.checked).into_iter().partition(|line| off.contains(&line.rule));
+    ledger.checked = made;
+    let gone: Vec<crate::tally::CheckedRule> = gone;
+    for rule in off {
+        let types = RESOURCE_RULES.iter().find(|r| r.doc().issue.code == rule).map(|r| r.types());
+        let element =
+            types.filter(|types| !types.is_empty()).map_or("the whole run".to_owned(), |types| types.join(", "));
+        let n = gone.iter().filter(|line| line.rule == *rule).map(|line| line.n).sum();
+        let (rule, reason) = (rule.clone(), SWITCHED_OFF.to_owned());
+        ledger.not_checked.push(crate::tally::NotChecked { rule, element, value_set: None, reason, n });
+    }
+    ledger.not_checked.sort();
+}
+
 /// What rules depend on, for a source whose NHS numbers the project trusts and for any other.
 struct Settings<'a> {
     trusting: RuleSettings<'a>,
@@ -189,6 +218,7 @@ impl<'a> Settings<'a> {
             as_of: input.as_of.clone(),
             test_range: input.test_range.clone(),
             trusts_numbers,
+            thresholds: input.thresholds,
             definitions: Some(input.definitions),
         };
         Self { trusting: of(true), other: of(false), trusted: &input.trusted }
@@ -220,6 +250,11 @@ impl Actions<'_> {
         self.given.get(code).copied().unwrap_or(default)
     }
 
+    /// The hazards that are not asked for, by id.
+    fn off(&self) -> impl Iterator<Item = &str> {
+        self.given.iter().filter(|(_, action)| **action == RuleAction::Off).map(|(code, _)| code.as_str())
+    }
+
     /// A profile error is held; a warning is told.
     fn of_profile(&self, code: &str, is_error: bool) -> RuleAction {
         if let Some(action) = self.given.get(code) {
@@ -233,10 +268,15 @@ impl Actions<'_> {
 struct Output {
     issues: RecordWriter<Issue>,
     counts: BTreeMap<String, u64>,
+    /// Rules that are switched off: what would be told of them is not.
+    off: BTreeSet<String>,
 }
 
 impl Output {
     fn push(&mut self, issue: &Issue) -> Result<(), RunError> {
+        if self.off.contains(&issue.code) {
+            return Ok(());
+        }
         if let Some(n) = self.counts.get_mut(&issue.code) {
             *n += 1;
         } else {

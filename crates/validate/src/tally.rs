@@ -11,6 +11,7 @@ use epr_model::Severity;
 
 use crate::finding::Finding;
 use crate::hash::FastMap;
+use crate::rules::thresholds::TunedRule;
 
 /// The rules that are not invariants, bindings or hazards, by their place in a tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,12 @@ pub struct HonestyLedger {
     /// Per definition, element and rule: what failed.
     #[serde(default)]
     pub failures: Vec<FailedElement>,
+    /// Hazard rules that the project switched off; what each would have looked at is in `not_checked`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switched_off: Vec<String>,
+    /// Numbers in rules that the project changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<TunedRule>,
 }
 
 impl HonestyLedger {
@@ -89,6 +96,8 @@ impl HonestyLedger {
             coded: Vec::new(),
             elements: Vec::new(),
             failures: Vec::new(),
+            switched_off: Vec::new(),
+            tuned: Vec::new(),
         }
     }
 }
@@ -316,6 +325,8 @@ pub(crate) fn ledger<'a>(rules: &[String], tallies: impl Iterator<Item = &'a Tal
             .collect(),
         elements: Vec::new(),
         failures: Vec::new(),
+        switched_off: Vec::new(),
+        tuned: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use epr_run::records::{
     self, ControlOutcomeRecord, ControlRecord, KeepRecord, KeyRecord, LinkRecord, RecordWriter, RefRecord, RowRecord,
 };
 use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageFolder, StopFlag};
+use epr_validate::rules::thresholds::Thresholds;
 use epr_validate::{RuleAction, ValidateError, ValidateInput, stage};
 
 const SCT: &str = "http://snomed.info/sct";
@@ -179,6 +180,7 @@ fn validate(world: &World, rules: &[(&str, RuleAction)]) -> Option<Result<Finish
         definitions: r4::definitions()?,
         profiles: BTreeMap::new(),
         rules: rules.iter().map(|(k, a)| ((*k).to_owned(), *a)).collect(),
+        thresholds: Thresholds::defaults(),
         as_of: "2026-11-01T00:00:00Z".to_owned(),
         test_range: vec!["999".to_owned()],
         trusted: BTreeSet::new(),

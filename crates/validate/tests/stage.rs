@@ -15,6 +15,7 @@ use epr_run::ledger::ResourceLedger;
 use epr_run::parts::PartWriter;
 use epr_run::records::{self, HoldRecord, KeyRecord, RecordWriter, RefRecord};
 use epr_run::{FinishedStage, Manifest, Sha256Hex, StageContext, StopFlag};
+use epr_validate::rules::thresholds::Thresholds;
 use epr_validate::{RuleAction, ValidateError, ValidateInput, stage};
 
 fn id(n: u8) -> ResourceId {
@@ -156,6 +157,7 @@ fn validate_with(
         definitions: r4::definitions()?,
         profiles: profiles.iter().map(|(t, p)| ((*t).to_owned(), (*p).to_owned())).collect(),
         rules: rules.iter().map(|(k, a)| ((*k).to_owned(), *a)).collect(),
+        thresholds: Thresholds::defaults(),
         as_of: "2026-11-01T00:00:00Z".to_owned(),
         test_range: vec!["999".to_owned()],
         trusted: BTreeSet::new(),
@@ -223,6 +225,26 @@ fn rules_of_the_project_win_over_the_defaults() {
     let rules = [("profile", RuleAction::Deliver), ("DA-03", RuleAction::Hold), ("ID-09", RuleAction::Hold)];
     let Some(finished) = validate(&run, &rules) else { return };
     insta::assert_snapshot!(show(&finished.unwrap()));
+}
+
+#[test]
+fn a_rule_that_is_switched_off_is_not_checked_and_the_ledger_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = make_run(folder.path(), &resources());
+    let off = [("ID-09", RuleAction::Off), ("DA-03", RuleAction::Off), ("AP-03", RuleAction::Off)];
+    let Some(finished) = validate(&run, &off) else { return };
+    let finished = finished.unwrap();
+    let told = records::read::<Issue>(&finished).unwrap().map(Result::unwrap);
+    assert_eq!(told.filter(|i| i.code == "ID-09" || i.code == "DA-03").count(), 0);
+    assert!(!finished.manifest().issues.contains_key("ID-09"));
+    let text = std::fs::read_to_string(finished.path().join(stage::LEDGER_FILE)).unwrap();
+    let ledger: epr_validate::tally::HonestyLedger = serde_json::from_str(&text).unwrap();
+    assert_eq!(ledger.switched_off, ["AP-03", "DA-03", "ID-09"]);
+    assert!(!ledger.checked.iter().any(|line| ledger.switched_off.contains(&line.rule)));
+    let of_rules = ledger.not_checked.iter().filter(|line| ledger.switched_off.contains(&line.rule));
+    let told: Vec<_> = of_rules.map(|line| (line.rule.as_str(), line.element.as_str(), line.n)).collect();
+    // Also the one that nothing of the run is about.
+    assert_eq!(told, [("AP-03", "Appointment", 0), ("DA-03", "the whole run", 10), ("ID-09", "Patient", 3)]);
 }
 
 #[test]

@@ -15,13 +15,10 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Considerable,
     "text that was cut, or damaged by a wrong encoding",
     "A name that is not the person's finds nobody; half an instruction is another instruction. U+FFFD, `Ã©` and `??` \
-     inside a word are what a wrong encoding leaves; a text of exactly the column's width (35 characters, where no \
-     text of the column is longer) has probably lost its end. Read the source in its own encoding, or have it mended \
+     inside a word are what a wrong encoding leaves; a text of exactly the column's width, `column_characters` (10 to \
+     4000, default 35) in `[rules]`, where no text of the column is longer, has probably lost its end. Read the source in its own encoding, or have it mended \
      there. Source of the width: NHS Data Dictionary, structured names and address lines.",
 );
-
-/// The width at which legacy columns cut names, address lines and descriptions.
-pub(crate) const WIDTH: usize = 35;
 
 /// The members of R4 objects that hold words, as a person wrote them.
 const WORDS: [&str; 14] = [

@@ -11,7 +11,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Considerable,
     "a death before the birth, after the extract, or on a day that stands for an unknown one",
     "The person may be alive, and letters and appointments stop all the same; or dead, and they do not. Compare with \
-     the death notification. Dates are compared with the run's as_of.",
+     the death notification. Dates are compared with the run's as_of, `max_hours_after_extract` (0 to 72, default 0) in \
+     `[rules]` hours later where systems were extracted one after the other.",
 );
 
 pub struct De02;
@@ -30,9 +31,10 @@ impl ResourceRule for De02 {
         let Some(death) = Moment::parse(text) else { return };
         let birth = resource.text("birthDate").and_then(Moment::parse);
         let now = Moment::parse(&settings.as_of);
+        let hours = i64::from(settings.thresholds.max_hours_after_extract);
         let fault = if id_09::is_sentinel(text.get(..10).unwrap_or(text)) {
             "a day that stands for an unknown one"
-        } else if now.and_then(|now| now.is_before(death)) == Some(true) {
+        } else if now.and_then(|now| now.is_before_by(death, hours * 3600)) == Some(true) {
             "a time after the extract"
         } else if birth.and_then(|birth| death.is_before(birth)) == Some(true) {
             "a time before the birth"
@@ -49,7 +51,7 @@ impl ResourceRule for De02 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::found;
+    use crate::rules::{found, found_tuned};
 
     fn n(birth: &str, death: &str) -> usize {
         found(&De02, &format!(r#"{{"birthDate":"{birth}","deceasedDateTime":"{death}"}}"#)).len()
@@ -73,5 +75,15 @@ mod tests {
         assert_eq!(n("1950-06-01", "1950"), 0);
         assert_eq!(n("1950-06-01", "2020-02-29T12:00:00Z"), 0);
         assert!(found(&De02, r#"{"deceasedBoolean":true}"#).is_empty());
+    }
+
+    #[test]
+    fn de_02_waits_as_many_hours_after_the_extract_as_the_project_says() {
+        let n = |death: &str| {
+            let json = format!(r#"{{"deceasedDateTime":"{death}"}}"#);
+            found_tuned(&De02, &json, "max_hours_after_extract", 48).len()
+        };
+        assert_eq!((n("2026-11-03T00:00:00Z"), n("2026-11-03T00:00:01Z")), (0, 1));
+        assert_eq!((n("2026-11-03"), n("2026-11-04")), (0, 1));
     }
 }

@@ -22,7 +22,12 @@ pub(crate) struct Amount {
 
 /// Whether two amounts of one kind say the same; a thousandth is rounding.
 pub(crate) fn agree(a: f64, b: f64) -> bool {
-    (a - b).abs() <= a.abs().max(b.abs()) / 1000.0
+    agree_within(a, b, 1)
+}
+
+/// Whether two amounts of one kind lie at most so many thousandths of the larger apart.
+pub(crate) fn agree_within(a: f64, b: f64, per_mille: u32) -> bool {
+    (a - b).abs() <= a.abs().max(b.abs()) * f64::from(per_mille) / 1000.0
 }
 
 /// Whether one is ten, a hundred, a thousand … times the other.

@@ -14,7 +14,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Significant,
     "a consultant episode lies outside its spell, overlaps the next, or has no consultant",
     "Who was responsible for the patient, and when, cannot be said; activity is paid for twice or not at all. Correct \
-     spell and episodes in the source. Source: NHS Data Dictionary, CONSULTANT EPISODE (HOSPITAL PROVIDER).",
+     spell and episodes in the source. An episode may go on for `max_overlap_minutes` (0 to 1440, default 0) in `[rules]` \
+     when the next has begun. Source: NHS Data Dictionary, CONSULTANT EPISODE (HOSPITAL PROVIDER).",
 );
 
 /// The participant type of the responsible consultant.
@@ -80,10 +81,10 @@ pub(crate) fn outside(episode: Period, spell: Period) -> Option<&'static str> {
     None
 }
 
-/// Whether an episode goes on when the next of its spell has begun.
-pub(crate) fn overlaps(episode: Period, next: Period) -> bool {
+/// Whether an episode goes on for more than so many minutes when the next of its spell has begun.
+pub(crate) fn overlaps(episode: Period, next: Period, most_minutes: u32) -> bool {
     match (episode.end, next.start) {
-        (Some(end), Some(next)) => next.is_before(end) == Some(true),
+        (Some(end), Some(next)) => next.is_before_by(end, i64::from(most_minutes) * 60) == Some(true),
         // An episode without an end goes on.
         (None, Some(_)) => episode.start.is_some(),
         _ => false,
@@ -128,8 +129,9 @@ mod tests {
     #[test]
     fn en_02_is_raised_where_two_episodes_go_on_at_once() {
         let next = period("2026-01-06T10:00:00Z", "");
-        assert!(overlaps(period("2026-01-05T10:00:00Z", "2026-01-06T10:00:01Z"), next));
-        assert!(overlaps(period("2026-01-05T10:00:00Z", ""), next));
-        assert!(!overlaps(period("2026-01-05T10:00:00Z", "2026-01-06T10:00:00Z"), next));
+        assert!(overlaps(period("2026-01-05T10:00:00Z", "2026-01-06T10:00:01Z"), next, 0));
+        assert!(!overlaps(period("2026-01-05T10:00:00Z", "2026-01-06T10:01:00Z"), next, 1));
+        assert!(overlaps(period("2026-01-05T10:00:00Z", ""), next, 0));
+        assert!(!overlaps(period("2026-01-05T10:00:00Z", "2026-01-06T10:00:00Z"), next, 0));
     }
 }

@@ -8,10 +8,11 @@ use super::{HazardDoc, HazardFinding, HazardSeverity, ResourceRule, RuleSettings
 pub const DOC: HazardDoc = HazardDoc::new(
     "ID-09",
     HazardSeverity::Major,
-    "a date of birth that is a sentinel, in the future or more than 120 years ago",
+    "a date of birth that is a sentinel, in the future or too long ago",
     "Doses, reference ranges and screening depend on age. Systems write the first day of 1900 and the like where \
      nothing is known: the mapping should leave such a date out and say so, and it is told here all the same, since \
-     the person then has no date of birth. Dates are compared with the run's as_of.",
+     the person then has no date of birth. Dates are compared with the run's as_of; how old a person may be who is not \
+     known to be dead, `max_age_years` (100 to 150, default 120) in `[rules]` says.",
 );
 
 /// Days that systems write for "not known". Source: what legacy systems are known to write.
@@ -36,8 +37,6 @@ pub(crate) fn is_sentinel(date: &str) -> bool {
     SENTINELS.binary_search(&date).is_ok()
 }
 
-const OLDEST_YEARS: u32 = 120;
-
 pub struct Id09;
 
 impl ResourceRule for Id09 {
@@ -51,15 +50,16 @@ impl ResourceRule for Id09 {
 
     fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let Some(date) = resource.text("birthDate") else { return };
+        let most = settings.thresholds.max_age_years;
         let fault = if is_sentinel(date) {
-            "a day that stands for an unknown one"
+            "a day that stands for an unknown one".to_owned()
         } else if is_after(date, &settings.as_of) {
-            "a day after the extract"
+            "a day after the extract".to_owned()
         } else if resource.get("deceasedDateTime").is_none()
             && resource.get("deceasedBoolean").and_then(Node::as_bool) != Some(true)
-            && is_too_old(date, &settings.as_of)
+            && is_too_old(date, &settings.as_of, most)
         {
-            "a day more than 120 years before the extract, of a person not known to be dead"
+            format!("a day more than {most} years before the extract, of a person not known to be dead")
         } else {
             return;
         };
@@ -75,17 +75,17 @@ fn is_after(date: &str, as_of: &str) -> bool {
     as_of.get(..date.len().min(10)).is_some_and(|now| date > now)
 }
 
-fn is_too_old(date: &str, as_of: &str) -> bool {
+fn is_too_old(date: &str, as_of: &str, most: u32) -> bool {
     let Some(year) = as_of.get(..4).and_then(|y| y.parse::<u32>().ok()) else { return false };
     let Some(rest) = as_of.get(4..10) else { return false };
-    let oldest = format!("{:04}{rest}", year.saturating_sub(OLDEST_YEARS));
+    let oldest = format!("{:04}{rest}", year.saturating_sub(most));
     oldest.get(..date.len().min(10)).is_some_and(|limit| date < limit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::found;
+    use crate::rules::{found, found_tuned};
 
     fn n(date: &str) -> usize {
         found(&Id09, &format!(r#"{{"birthDate":"{date}"}}"#)).len()
@@ -105,5 +105,11 @@ mod tests {
             assert_eq!(n(date), 0, "{date}");
         }
         assert!(found(&Id09, r#"{"birthDate":"1890-05-05","deceasedDateTime":"1950"}"#).is_empty());
+    }
+
+    #[test]
+    fn id_09_takes_the_age_that_the_project_says() {
+        let n = |date: &str| found_tuned(&Id09, &format!(r#"{{"birthDate":"{date}"}}"#), "max_age_years", 105).len();
+        assert_eq!((n("1921-11-01"), n("1921-10-31"), n("1910")), (0, 1, 1));
     }
 }

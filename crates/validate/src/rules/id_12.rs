@@ -6,14 +6,16 @@
 use epr_fhir::Node;
 
 use super::reading::has_code;
+use super::thresholds::Thresholds;
 use super::{HazardDoc, HazardFinding, HazardSeverity, ResourceRule, RuleSettings};
 
 pub const DOC: HazardDoc = HazardDoc::new(
     "ID-12",
     HazardSeverity::Major,
     "a baby linked to the wrong mother or to none, or a multiple birth without its order",
-    "Results and blood groups of one reach the other. A mother is a woman, ten to sixty years older than her child, \
-     and a patient of the run; of twins each has its place in the order of birth. Correct the link in the maternity \
+    "Results and blood groups of one reach the other. A mother is a woman, from `min_mother_age_years` (8 to 20, \
+     default 10) to `max_mother_age_years` (45 to 80, default 60) in `[rules]` older than her child, and a patient of the \
+     run; of twins each has its place in the order of birth. Correct the link in the maternity \
      system.",
 );
 
@@ -53,14 +55,16 @@ pub(crate) fn cannot_be(
     mother_is_male: bool,
     mother_born: Option<i64>,
     child_born: Option<i64>,
+    thresholds: &Thresholds,
 ) -> Option<&'static str> {
     const YEAR: i64 = 365;
     if mother_is_male {
         return Some("expected a mother, found a man");
     }
     let age = child_born? - mother_born?;
-    (!(10 * YEAR..=60 * YEAR).contains(&age))
-        .then_some("expected a mother ten to sixty years older than the child, found another age")
+    let years = i64::from(thresholds.min_mother_age_years)..=i64::from(thresholds.max_mother_age_years);
+    (!(years.start() * YEAR..=years.end() * YEAR).contains(&age))
+        .then_some("expected a mother of an age at which women have children, found another age")
 }
 
 #[cfg(test)]
@@ -79,10 +83,15 @@ mod tests {
     #[test]
     fn id_12_knows_who_cannot_be_a_mother() {
         let child = Some(20_000);
-        assert!(cannot_be(true, None, None).is_some());
-        assert!(cannot_be(false, child, child).is_some());
-        assert!(cannot_be(false, Some(20_000 - 70 * 366), child).is_some());
-        assert_eq!(cannot_be(false, Some(20_000 - 30 * 365), child), None);
-        assert_eq!(cannot_be(false, None, child), None);
+        let all = &mut Thresholds::defaults();
+        assert!(cannot_be(true, None, None, all).is_some());
+        assert!(cannot_be(false, child, child, all).is_some());
+        assert!(cannot_be(false, Some(20_000 - 70 * 366), child, all).is_some());
+        assert_eq!(cannot_be(false, Some(20_000 - 30 * 365), child, all), None);
+        assert_eq!(cannot_be(false, None, child, all), None);
+        all.set("ID-12", "max_mother_age_years", 75).unwrap();
+        assert_eq!(cannot_be(false, Some(20_000 - 70 * 365), child, all), None);
+        all.set("ID-12", "min_mother_age_years", 20).unwrap();
+        assert!(cannot_be(false, Some(20_000 - 19 * 365), child, all).is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use epr_fhir::Node;
 
-use super::dose::{self, MEDICINES, agree, differ_by_tens};
+use super::dose::{self, MEDICINES, agree_within, differ_by_tens};
 use super::{HazardDoc, HazardFinding, HazardSeverity, ResourceRule, RuleSettings};
 
 pub const DOC: HazardDoc = HazardDoc::new(
@@ -10,7 +10,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Major,
     "a dose as text and a structured dose say two things",
     "Whoever reads the one gives another than whoever reads the other. Amounts of one kind (mass, volume, tablets) are \
-     compared; a power of ten between them is told as ME-02. A pharmacist decides which is right.",
+     compared, and may lie `rounding_per_mille` (0 to 100, default 1) in `[rules]` apart; a power of ten between them is \
+     told as ME-02. A pharmacist decides which is right.",
 );
 
 pub struct Me03;
@@ -24,7 +25,8 @@ impl ResourceRule for Me03 {
         MEDICINES
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
+        let rounding = settings.thresholds.rounding_per_mille;
         for (path, dosage) in dose::dosages(resource) {
             let Some(text) = dosage.text("text") else { continue };
             let mut quantities = dose::quantities(dosage).filter_map(|(_, q)| dose::of_quantity(q)).peekable();
@@ -35,7 +37,9 @@ impl ResourceRule for Me03 {
             let disagrees = |amount: dose::Amount| {
                 let mut same_kind = words.iter().filter(|w| w.kind == amount.kind).peekable();
                 same_kind.peek().is_some()
-                    && same_kind.all(|w| !agree(w.value, amount.value) && !differ_by_tens(w.value, amount.value))
+                    && same_kind.all(|w| {
+                        !agree_within(w.value, amount.value, rounding) && !differ_by_tens(w.value, amount.value)
+                    })
             };
             if quantities.any(disagrees) {
                 out.push(HazardFinding {
@@ -50,7 +54,7 @@ impl ResourceRule for Me03 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::found;
+    use crate::rules::{found, found_tuned};
 
     fn n(text: &str, quantity: &str) -> usize {
         found(
@@ -76,5 +80,15 @@ mod tests {
         assert_eq!(n("Two tablets daily", r#""value":40,"unit":"mg""#), 0);
         // ME-02 tells of it.
         assert_eq!(n("4 mg", r#""value":40,"unit":"mg""#), 0);
+    }
+
+    #[test]
+    fn me_03_rounds_as_far_as_the_project_says() {
+        let of = |value: &str| {
+            let dose = format!(r#""doseAndRate":[{{"doseQuantity":{{"value":{value},"unit":"mg"}}}}]"#);
+            let json = format!(r#"{{"dosageInstruction":[{{"text":"100 mg",{dose}}}]}}"#);
+            found_tuned(&Me03, &json, "rounding_per_mille", 50).len()
+        };
+        assert_eq!((of("95"), of("94")), (0, 1));
     }
 }

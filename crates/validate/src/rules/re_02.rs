@@ -13,7 +13,8 @@ pub const DOC: HazardDoc = HazardDoc::new(
     HazardSeverity::Catastrophic,
     "a result at the wrong patient, or whose specimen was taken after the report",
     "A decision is made on another patient's result. Result, report, specimen and visit are of one patient, the one \
-     that the source's row names, and the specimen was there before the report. Trace the request before anything of \
+     that the source's row names, and the specimen was there before the report, but for \
+     `max_minutes_before_specimen` (0 to 1440, default 0) in `[rules]`, where the clocks of two systems differ. Trace the request before anything of \
      it is loaded.",
 );
 
@@ -28,12 +29,13 @@ impl ResourceRule for Re02 {
         &["DiagnosticReport", "Observation"]
     }
 
-    fn check(&self, resource: Node<'_>, _: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
+    fn check(&self, resource: Node<'_>, settings: &RuleSettings<'_>, out: &mut Vec<HazardFinding>) {
         let period = resource.get("effectivePeriod").and_then(|p| p.text("start"));
         let taken = resource.text("effectiveDateTime").or(period).and_then(Moment::parse);
         let issued = resource.text("issued").and_then(Moment::parse);
+        let minutes = i64::from(settings.thresholds.max_minutes_before_specimen);
         if let Some((taken, issued)) = taken.zip(issued)
-            && issued.is_before(taken) == Some(true)
+            && issued.is_before_by(taken, minutes * 60) == Some(true)
         {
             out.push(HazardFinding {
                 path: "issued".to_owned(),
@@ -46,7 +48,7 @@ impl ResourceRule for Re02 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::found;
+    use crate::rules::{found, found_tuned};
 
     #[test]
     fn re_02_is_raised_for_a_report_before_its_specimen() {
@@ -59,5 +61,14 @@ mod tests {
         assert_eq!(of("2026-07-02", "2026-07-02T08:00:00Z"), 0);
         assert_eq!(of("2026", "2026-07-02T08:00:00Z"), 0);
         assert!(found(&Re02, r#"{"effectiveDateTime":"2026-07-02"}"#).is_empty());
+    }
+
+    #[test]
+    fn re_02_bears_with_clocks_as_far_apart_as_the_project_says() {
+        let n = |issued: &str| {
+            let json = format!(r#"{{"effectiveDateTime":"2026-07-02T09:00:00Z","issued":"{issued}"}}"#);
+            found_tuned(&Re02, &json, "max_minutes_before_specimen", 5).len()
+        };
+        assert_eq!((n("2026-07-02T08:55:00Z"), n("2026-07-02T08:54:59Z")), (0, 1));
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::moment::Moment;
 use crate::rules::en_02::{self, Period};
+use crate::rules::thresholds::Thresholds;
 use crate::rules::{HazardDoc, al_03, ap_04, da_02, de_03, rt_01};
 
 use super::facts::{Episode, Facts, NONE};
@@ -23,26 +24,31 @@ pub(super) struct Across {
 pub(super) type Counts = Vec<(&'static str, u64, u64)>;
 
 /// Gives its page, and how many facts it looked at.
-type Rule = fn(&Facts, &mut Vec<Across>) -> (&'static HazardDoc, u64);
+type Rule<'a> = &'a dyn Fn(&Facts, &mut Vec<Across>) -> (&'static HazardDoc, u64);
 
 /// Asks every rule; `facts` are sorted, `is_linked` says whether link made the first Patient part of the second.
-pub(super) fn find(facts: &Facts, is_linked: &dyn Fn(u32, u32) -> bool) -> (Vec<Across>, Counts) {
+pub(super) fn find(
+    facts: &Facts,
+    thresholds: &Thresholds,
+    is_linked: &dyn Fn(u32, u32) -> bool,
+) -> (Vec<Across>, Counts) {
     let mut found = Vec::new();
     let mut counts = Counts::new();
-    let rules: [Rule; 13] = [
-        denied_allergies,
-        bookings_of_the_dead,
-        lost_follow_ups,
-        episodes,
-        doubled_pathways,
-        cut_texts,
-        pairs::deaths_in_hospital,
-        pairs::doubled_medicines,
-        pairs::doubled_slots,
-        pairs::shared_numbers,
-        pairs::mothers,
-        pairs::closed_practices,
-        pairs::results_of_others,
+    let rules: [Rule<'_>; 14] = [
+        &denied_allergies,
+        &bookings_of_the_dead,
+        &lost_follow_ups,
+        &|facts, found| episodes(facts, thresholds.max_overlap_minutes, found),
+        &doubled_pathways,
+        &cut_texts,
+        &pairs::deaths_in_hospital,
+        &pairs::doubled_medicines,
+        &pairs::doubled_slots,
+        &pairs::shared_numbers,
+        &|facts, found| pairs::mothers(facts, thresholds, found),
+        &pairs::closed_practices,
+        &pairs::unmatched_staff,
+        &pairs::results_of_others,
     ];
     for rule in rules {
         let before = found.len();
@@ -108,7 +114,7 @@ fn lost_follow_ups(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardDo
     (&ap_04::DOC, facts.follow_ups.len() as u64)
 }
 
-fn episodes(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardDoc, u64) {
+fn episodes(facts: &Facts, most_minutes: u32, found: &mut Vec<Across>) -> (&'static HazardDoc, u64) {
     let mut sorted: Vec<&Episode> = facts.episodes.iter().filter(|e| e.spell != NONE).collect();
     let order = |p: Period| p.start.map(Moment::order);
     sorted.sort_by_key(|e| (e.spell, order(e.period), e.number));
@@ -127,7 +133,7 @@ fn episodes(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardDoc, u64)
             if let Some(detail) = spell.and_then(|spell| en_02::outside(episode.period, spell)) {
                 push(episode, detail);
             }
-            if of_one.get(i + 1).is_some_and(|next| en_02::overlaps(episode.period, next.period)) {
+            if of_one.get(i + 1).is_some_and(|next| en_02::overlaps(episode.period, next.period, most_minutes)) {
                 push(
                     episode,
                     "expected an episode that ends before the next of its spell begins, found one that goes on",
@@ -166,7 +172,7 @@ fn cut_texts(facts: &Facts, found: &mut Vec<Across>) -> (&'static HazardDoc, u64
                 patient: *patient,
                 doc: &da_02::DOC,
                 path: path.clone(),
-                detail: "expected a whole text, found one of exactly 35 characters, the longest of its column",
+                detail: "expected a whole text, found one of exactly the width of a legacy column, the longest of its own",
             });
         }
     }
@@ -182,7 +188,11 @@ mod tests {
 
     fn codes(facts: &mut Facts) -> Vec<(&'static str, u32)> {
         facts.sort();
-        find(facts, &|_, _| false).0.into_iter().map(|a| (a.doc.issue.code, a.number)).collect()
+        find(facts, &Thresholds::defaults(), &|_, _| false)
+            .0
+            .into_iter()
+            .map(|a| (a.doc.issue.code, a.number))
+            .collect()
     }
 
     fn period(start: &str, end: &str) -> Period {

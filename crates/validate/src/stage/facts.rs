@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use epr_fhir::Node;
+use epr_fhir::definitions::Standing;
 use epr_model::ResourceId;
 use sha2::{Digest, Sha256};
 
 use super::ids::Ids;
 use super::keeps;
 use crate::moment::Moment;
+use crate::rules::RuleSettings;
 use crate::rules::al_03::{self, Statement};
-use crate::rules::da_02::{self, WIDTH};
+use crate::rules::da_02;
 use crate::rules::de_04::{self, Discharge};
 use crate::rules::en_02::{self, Period};
 use crate::rules::reading::reference_to;
@@ -31,6 +33,8 @@ pub(super) struct Extracted {
     state: Option<State>,
     /// What is compared with the source's own words, where the resource was made of a row that has any.
     says: Option<Box<str>>,
+    /// Hashes of the numbers by which staff are named, and where; without those on a list of the project's.
+    named_staff: Vec<(u64, &'static str)>,
     /// Texts as long as a legacy column is wide, or longer: path, and whether it is longer.
     wide: Vec<(String, bool)>,
 }
@@ -63,6 +67,8 @@ enum More {
     Mother(u64),
     /// ODS codes of an organisation that is closed.
     Closed(Vec<u64>),
+    /// Numbers of a person of staff.
+    Staff(Vec<u64>),
     /// Somebody's, for those that refer to it.
     Subject,
 }
@@ -141,6 +147,10 @@ pub(super) struct Facts {
     pub(super) practices: Vec<(u64, u32)>,
     /// Hashes of the codes of closed organisations.
     pub(super) closed: Vec<u64>,
+    /// Hashes of the numbers of Practitioners.
+    pub(super) staff: Vec<u64>,
+    /// Hash of a number by which somebody of staff is named; patient, resource, place in it.
+    pub(super) named_staff: Vec<(u64, u32, u32, &'static str)>,
     /// Resource and patient, of what results refer to.
     pub(super) subjects: Vec<(u32, u32)>,
     /// What is referred to, the patient of what refers, and that.
@@ -192,10 +202,22 @@ impl Wanted {
 
 impl Extracted {
     /// Reads one resource.
-    pub(super) fn read(resource_type: &str, resource: Node<'_>, now: Option<Moment>, is_kept: bool) -> Self {
+    pub(super) fn read(
+        resource_type: &str,
+        resource: Node<'_>,
+        now: Option<Moment>,
+        settings: &RuleSettings<'_>,
+        is_kept: bool,
+    ) -> Self {
         let says = is_kept.then(|| keeps::says(resource_type, resource).into_boxed_str());
-        let mut found = Self { says, wide: wide(resource), ..Self::default() };
+        let mut found =
+            Self { says, wide: wide(resource, settings.thresholds.column_characters as usize), ..Self::default() };
         let state = |is_live, at| Some(State { at, is_live, has_place: false });
+        or_01::each_named_staff(resource_type, resource, &mut |path, system, value| {
+            if settings.on_list(system, value) != Some(Standing::Known) {
+                found.named_staff.push((hash(&[system, value]), path));
+            }
+        });
         match resource_type {
             "Patient" => found.more = More::Person(Box::new(person(resource))),
             "AllergyIntolerance" => {
@@ -246,6 +268,9 @@ impl Extracted {
                 if let Some((system, value)) = id_07::local_numbers(resource).next() {
                     found.more = More::Mother(hash(&[system, value]));
                 }
+            }
+            "Practitioner" => {
+                found.more = More::Staff(or_01::numbers(resource).map(|(s, value)| hash(&[s, value])).collect());
             }
             "Organization" if resource.get("active").and_then(Node::as_bool) == Some(false) => {
                 let codes = resource.get("identifier").into_iter().flat_map(Node::items).filter_map(or_01::ods_code);
@@ -319,17 +344,18 @@ fn hash(texts: &[&str]) -> u64 {
     u64::from_le_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"))
 }
 
-fn wide(resource: Node<'_>) -> Vec<(String, bool)> {
+/// Texts as long as a legacy column is wide, in characters, or longer.
+fn wide(resource: Node<'_>, width: usize) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     // Most resources have no such text; then no path is made.
-    if !da_02::has_word_of(resource, WIDTH) {
+    if !da_02::has_word_of(resource, width) {
         return found;
     }
     da_02::each_word(resource, &mut |path, _, text| {
-        if text.len() >= WIDTH {
+        if text.len() >= width {
             let length = text.chars().count();
-            if length >= WIDTH {
-                found.push((path.to_owned(), length > WIDTH));
+            if length >= width {
+                found.push((path.to_owned(), length > width));
             }
         }
     });
@@ -381,8 +407,10 @@ impl Facts {
             }
             More::Mother(hash) => self.mothers.push((hash, patient, number)),
             More::Closed(codes) => self.closed.extend(codes),
+            More::Staff(numbers) => self.staff.extend(numbers),
             More::Subject => self.subjects.push((number, patient)),
         }
+        self.named_staff.extend(extracted.named_staff.iter().map(|(hash, path)| (*hash, patient, number, *path)));
         let attached = extracted.attached.iter().filter_map(|(kind, id)| ids.number(kind, *id));
         self.attached.extend(attached.map(|to| (to, patient, number)));
         if let Some(state) = extracted.state.filter(|_| wanted.contains(number)) {
@@ -437,6 +465,7 @@ impl Facts {
         self.practices.sort_unstable();
         self.practices.dedup();
         self.closed.sort_unstable();
+        self.staff.sort_unstable();
         self.subjects.sort_unstable();
         self.attached.sort_unstable();
         self.allergies.sort_unstable_by_key(|(patient, number, _)| (*patient, *number));

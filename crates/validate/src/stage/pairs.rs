@@ -6,6 +6,7 @@ use super::facts::{About, Death, Facts, NONE};
 use crate::hash::FastMap;
 use crate::moment::Moment;
 use crate::rules::de_04::Discharge;
+use crate::rules::thresholds::Thresholds;
 use crate::rules::{HazardDoc, ap_03, de_04, id_05, id_07, id_12, me_01, or_01, re_02};
 
 type Asked = (&'static HazardDoc, u64);
@@ -80,7 +81,7 @@ pub(super) fn shared_numbers(facts: &Facts, found: &mut Vec<Across>) -> Asked {
     (&id_07::DOC, 0)
 }
 
-pub(super) fn mothers(facts: &Facts, found: &mut Vec<Across>) -> Asked {
+pub(super) fn mothers(facts: &Facts, thresholds: &Thresholds, found: &mut Vec<Across>) -> Asked {
     let born = |about: Option<About>| about.and_then(|a| a.born).map(i64::from);
     for (hash, child, related) in &facts.mothers {
         let first = facts.local_numbers.partition_point(|(h, _)| h < hash);
@@ -90,7 +91,8 @@ pub(super) fn mothers(facts: &Facts, found: &mut Vec<Across>) -> Asked {
             Some(mother) if mother == *child => Some("expected a mother, found the child"),
             Some(mother) => {
                 let about = facts.about(mother);
-                id_12::cannot_be(about.is_some_and(|a| a.is_male), born(about), born(facts.about(*child)))
+                let is_male = about.is_some_and(|a| a.is_male);
+                id_12::cannot_be(is_male, born(about), born(facts.about(*child)), thresholds)
             }
         };
         if let Some(detail) = detail {
@@ -134,6 +136,17 @@ pub(super) fn closed_practices(facts: &Facts, found: &mut Vec<Across>) -> Asked 
         }
     }
     (&or_01::DOC, 0)
+}
+
+/// Staff named by a number that no Practitioner of the run has.
+pub(super) fn unmatched_staff(facts: &Facts, found: &mut Vec<Across>) -> Asked {
+    for (hash, patient, number, path) in &facts.named_staff {
+        if facts.staff.binary_search(hash).is_err() {
+            let detail = "expected the number of a Practitioner of the run or of the project's own list, found another";
+            found.push(at(*number, *patient, &or_01::DOC, path, detail));
+        }
+    }
+    (&or_01::DOC, facts.named_staff.len() as u64)
 }
 
 pub(super) fn results_of_others(facts: &Facts, found: &mut Vec<Across>) -> Asked {
@@ -199,7 +212,11 @@ mod tests {
 
     fn codes(facts: &mut Facts) -> Vec<(&'static str, u32)> {
         facts.sort();
-        find(facts, &|from, _| from >= 100).0.into_iter().map(|a| (a.doc.issue.code, a.number)).collect()
+        find(facts, &Thresholds::defaults(), &|from, _| from >= 100)
+            .0
+            .into_iter()
+            .map(|a| (a.doc.issue.code, a.number))
+            .collect()
     }
 
     #[test]
@@ -240,11 +257,13 @@ mod tests {
             local_numbers: vec![(1, 10), (1, 11), (2, 10), (1, 10)],
             practices: vec![(3, 10), (4, 11)],
             closed: vec![4],
+            staff: vec![7],
+            named_staff: vec![(7, 10, 70, "participant"), (8, 10, 71, "participant")],
             subjects: vec![(50, 10), (51, 11), (52, NONE)],
             attached: vec![(50, 10, 60), (51, 10, 61), (52, 10, 62), (53, 10, 63), (51, NONE, 64)],
             ..Facts::default()
         };
-        assert_eq!(codes(&mut facts), [("ID-07", 10), ("ID-07", 11), ("OR-01", 11), ("RE-02", 61)]);
+        assert_eq!(codes(&mut facts), [("ID-07", 10), ("ID-07", 11), ("OR-01", 11), ("OR-01", 71), ("RE-02", 61)]);
     }
 
     #[test]

@@ -221,7 +221,8 @@ impl Stream<'_> {
         }
         let number = own_id.filter(|_| !self.kept.is_empty()).and_then(|id| self.ids.number(folder_type, id));
         let is_kept = number.is_some_and(|n| self.kept.contains(n));
-        let extracted = Extracted::read(folder_type, worker.resource.root(), self.settings.now(), is_kept);
+        let extracted =
+            Extracted::read(folder_type, worker.resource.root(), self.settings.now(), &self.settings.other, is_kept);
         let patient = people::patient_of(id(checked.facts.patient_id), &extracted);
         Checked { id: own_id, patient, findings, extracted }
     }
@@ -237,11 +238,14 @@ impl Stream<'_> {
             if !rules::looks_at(*rule, resource_type) {
                 continue;
             }
+            let doc = rule.doc();
+            counts[0] += 1;
+            if self.actions.of_hazard(doc.issue.code, doc.hazard) == RuleAction::Off {
+                continue;
+            }
             worker.hazards.clear();
             rule.check(worker.resource.root(), settings, &mut worker.hazards);
-            counts[0] += 1;
             counts[1] += u64::from(!worker.hazards.is_empty());
-            let doc = rule.doc();
             findings.extend(worker.hazards.drain(..).map(|h| Found {
                 finding: Finding {
                     code: doc.issue.code,
