@@ -11,8 +11,9 @@ use crate::peninsula::project::HEADER;
 use crate::peninsula::truth::Counts;
 
 /// What a peninsula consists of. What else lies in its folder (runs, state) is nobody's to take away.
-const WRITTEN: [&str; 13] = [
+const WRITTEN: [&str; 14] = [
     "epr.toml",
+    "codes",
     "rk9.sqlite",
     "ref.sqlite",
     "ref-ed",

@@ -16,7 +16,7 @@ use super::plan::Part;
 
 /// SNOMED CT concepts with an ICD-10 code, as problem lists hold them. The first is long enough to be cut by a
 /// spreadsheet.
-const PROBLEMS: [(&str, &str, &str); 13] = [
+pub(super) const PROBLEMS: [(&str, &str, &str); 13] = [
     ("10939881000119105", "F10.1", "Unhealthy drinking of alcohol"),
     ("368581000119106", "E11.4", "Neuropathy due to type 2 diabetes"),
     ("124171000119105", "G43.0", "Chronic intractable migraine"),
@@ -43,9 +43,9 @@ pub(super) const MEDICINES: [(&str, &str, &str, &str, &str); 6] = [
     ("319775004", "Aspirin 75mg dispersible tablets", "One tablet each day", "1", "tablet"),
 ];
 
-const COMPLAINTS: [&str; 5] = ["29857009", "21522001", "267036007", "82271004", "25064002"];
-const DIAGNOSES: [&str; 5] = ["22298006", "195951007", "65363002", "125605004", "68566005"];
-const ED_DISCHARGES: [&str; 3] = ["182992009", "1066301000000103", "1066331000000109"];
+pub(super) const COMPLAINTS: [&str; 5] = ["29857009", "21522001", "267036007", "82271004", "25064002"];
+pub(super) const DIAGNOSES: [&str; 5] = ["22298006", "195951007", "65363002", "125605004", "68566005"];
+pub(super) const ED_DISCHARGES: [&str; 3] = ["182992009", "1066301000000103", "1066331000000109"];
 const HOSPICE_REASONS: [&str; 5] =
     ["Symptom control", "Pain control", "Respite", "End of life care", "Breathlessness clinic"];
 const CALLS: [(&str, (&str, &str)); 4] = [

@@ -17,7 +17,7 @@
 //! | RK9 and REF; RA9; RBZ | [`ipm`], [`ra9`], [`rbz`], all by [`database`] |
 //! | RH8; the emergency department of REF; NHS 111 | [`rh8`], [`rh8_shapes`]; [`cds`]; [`nhs111`], by [`json`] and [`markup`] |
 //! | RA9's cancer tracking; the hospices | [`cancer`]; [`hospices`], by [`sheets`] |
-//! | the project file | [`project`] |
+//! | the project file; lists of the codes in use | [`project`]; [`codes`] |
 
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the numbers of a life are small")]
 
@@ -25,6 +25,7 @@ pub(crate) mod bookings;
 pub(crate) mod cancer;
 pub(crate) mod cds;
 pub(crate) mod clock;
+pub(crate) mod codes;
 pub(crate) mod database;
 pub(crate) mod defects;
 mod defects_of_care;
@@ -163,6 +164,7 @@ pub(crate) fn write(
     for exporter in exporters {
         exporter.finish()?;
     }
+    codes::write(folder)?;
     project::write(folder, repository, setting.seed, setting.n_people)?;
     truth.finish()
 }

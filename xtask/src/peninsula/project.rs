@@ -5,6 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 
+use super::codes;
+
 /// What the project file of every peninsula begins with.
 pub(crate) const HEADER: &str = "# A synthetic peninsula of ";
 
@@ -88,6 +90,13 @@ fn text(folder: &Path, repository: &Path, seed: u64, n_people: u64) -> Result<St
     writeln!(text, "\n[profiles.fallback]")?;
     for (kind, file) in PROFILES {
         writeln!(text, "\"https://fhir.hl7.org.uk/StructureDefinition/UKCore-{kind}\" = \"profiles/{file}.json\"")?;
+    }
+    writeln!(
+        text,
+        "\n# The demo's own lists of the codes in use: parts of their systems, and no releases.\n[terminology]"
+    )?;
+    for (system, file, _) in codes::LISTS {
+        writeln!(text, "\"{system}\" = {{ path = \"{}/{file}\", part = true }}", codes::FOLDER)?;
     }
     writeln!(text, "\n[target.files]\nkind = \"files\"")?;
     Ok(text)

@@ -383,10 +383,14 @@ impl Raw {
     }
 
     fn csv(&mut self, file: &Path, text: &str) -> Result<(), CodeListError> {
+        let mut is_first = true;
         for (n, line) in text.lines().enumerate() {
             let fault = |what| CodeListError::Line { path: file.to_owned(), line: n + 1, what };
-            let is_header = n == 0 && line.to_ascii_lowercase().starts_with("code");
-            if line.trim().is_empty() || line.starts_with('#') || is_header {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            // The header may stand below what people say of the list.
+            if std::mem::take(&mut is_first) && line.to_ascii_lowercase().starts_with("code") {
                 continue;
             }
             let cells = csv_cells(line).ok_or_else(|| fault("expected closed quotation marks"))?;
