@@ -26,6 +26,7 @@ mod setup;
 mod sqlite;
 mod storm;
 mod suite;
+mod terminology;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ cargo xtask COMMAND
                              broken inputs for json, xml, fhirpath, packages: ten million unless told otherwise
   oracle [FILE…] [--profile URL] [--package NAME@VERSION] [--seed N] [--quota N] [--record]
                              the reference validator beside ours; without FILE the built-in set and its mutants
+  terminology                the value sets of UK Core that ask for a list of codes, as docs/terminology.md has them
   tidy                       dependency edges, module headers, fixtures
   sqlite FROM FILE           a SQLite database of the CSV files in a folder (TEXT columns, empty cells NULL), or of an .sql file";
 
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         ["storm", rest @ ..] => storm::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["oracle", rest @ ..] => oracle::run(rest),
+        ["terminology"] => terminology::run(),
         ["tidy"] => tidy::run(),
         ["sqlite", from, to] => sqlite::from(Path::new(from), Path::new(to)).map(|()| ExitCode::SUCCESS),
         _ => {
