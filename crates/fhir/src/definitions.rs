@@ -13,11 +13,12 @@
 //! | languages, mime types, currencies, countries | `external`, units `ucum` |
 //! | the child of an element by its JSON name | `navigation` |
 //! | snapshots made from differentials | `snapshot` |
-//! | the compiled pack | `pack` |
+//! | the compiled pack | `pack`, found in by `entries` |
 
 mod code_list;
 mod ecl;
 mod element_reader;
+mod entries;
 mod external;
 mod membership;
 mod navigation;
@@ -31,7 +32,7 @@ mod ucum;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub use code_list::{CodeList, CodeListError, Completeness};
 pub use navigation::ChildElement;
@@ -44,7 +45,9 @@ pub use terminology::*;
 use crate::package::{self, PackageCache, PackageError, PackageId, PackageSource};
 use crate::resource::SyntaxError;
 use crate::xml::XmlReader;
+use entries::{AsWritten, Entries};
 use pack::{Head, Pack, StructureHead};
+use snapshot::KeptSnapshots;
 
 /// A package that was loaded: its id and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,48 +128,17 @@ pub enum DefinitionsError {
 pub struct Definitions {
     packages: Vec<LoadedPackage>,
     packs: Vec<Arc<Pack>>,
-    structures: Vec<Entry<Structure>>,
-    value_sets: Vec<Entry<ValueSet>>,
-    code_systems: Vec<Entry<CodeSystem>>,
-    raw: Vec<Entry<()>>,
-    structures_by_url: HashMap<String, Vec<usize>>,
+    structures: Entries<Structure>,
+    value_sets: Entries<ValueSet>,
+    code_systems: Entries<CodeSystem>,
+    raw: Entries<AsWritten>,
     structures_by_type: HashMap<String, usize>,
-    value_sets_by_url: HashMap<String, Vec<usize>>,
-    code_systems_by_url: HashMap<String, Vec<usize>>,
-    raw_by_url: HashMap<String, Vec<usize>>,
     resource_types: BTreeSet<String>,
     code_lists: BTreeMap<String, CodeList>,
     snapshot_faults: Vec<SnapshotFault>,
     /// Structures whose snapshots are still to be made.
     without_snapshot: BTreeSet<usize>,
-}
-
-/// One definition: where it is, and itself once it was asked for.
-#[derive(Debug)]
-struct Entry<T> {
-    version: Option<String>,
-    /// The pack and the place in it; absent for one that was added decoded.
-    place: Option<(usize, Head)>,
-    decoded: Arc<OnceLock<T>>,
-}
-
-impl<T> Clone for Entry<T> {
-    fn clone(&self) -> Self {
-        Self { version: self.version.clone(), place: self.place.clone(), decoded: Arc::clone(&self.decoded) }
-    }
-}
-
-impl<T> Entry<T> {
-    fn packed(pack: usize, head: &Head) -> Self {
-        Self { version: head.version.clone(), place: Some((pack, head.clone())), decoded: Arc::default() }
-    }
-
-    fn get(&self, packs: &[Arc<Pack>], decode: impl FnOnce(&Pack, &Head) -> T) -> &T {
-        self.decoded.get_or_init(|| {
-            let (pack, head) = self.place.as_ref().expect("what was added decoded is never decoded again");
-            decode(&packs[*pack], head)
-        })
-    }
+    kept_snapshots: KeptSnapshots,
 }
 
 impl Definitions {
@@ -217,7 +189,7 @@ impl Definitions {
                 package.is_fallback = true;
             }
         }
-        loaded.make_snapshots();
+        loaded.make_snapshots_once(cache);
         Ok(loaded)
     }
 
@@ -228,15 +200,8 @@ impl Definitions {
         let mut xml = XmlReader::new(self);
         let packs: Vec<_> = sources.iter().map(|source| Pack::of_source(source, &mut xml)).collect::<Result<_, _>>()?;
         let mut over = self.clone();
-        let known = |loaded: &mut Self| {
-            [
-                std::mem::take(&mut loaded.structures_by_url),
-                std::mem::take(&mut loaded.value_sets_by_url),
-                std::mem::take(&mut loaded.code_systems_by_url),
-                std::mem::take(&mut loaded.raw_by_url),
-            ]
-        };
-        let mut under = known(&mut over);
+        let structures = over.structures.lift();
+        let (value_sets, code_systems, raw) = (over.value_sets.lift(), over.code_systems.lift(), over.raw.lift());
         let types = std::mem::take(&mut over.structures_by_type);
         for (source, pack) in sources.iter().zip(packs) {
             over.take(source.path.display().to_string(), None, Arc::new(pack));
@@ -244,39 +209,24 @@ impl Definitions {
         for (name, at) in types {
             over.structures_by_type.entry(name).or_insert(at);
         }
-        for (under, added) in under.iter_mut().zip(known(&mut over)) {
-            for (url, mut places) in added {
-                let all = under.entry(url).or_default();
-                places.append(all);
-                *all = places;
-            }
-        }
-        [over.structures_by_url, over.value_sets_by_url, over.code_systems_by_url, over.raw_by_url] = under;
+        over.structures.lay_over(structures);
+        over.value_sets.lay_over(value_sets);
+        over.code_systems.lay_over(code_systems);
+        over.raw.lay_over(raw);
         over.make_snapshots();
         Ok(over)
     }
 
     /// Adds a structure, or puts it in the place of the one with its URL and version: for snapshots made from differentials.
     pub fn add_structure(&mut self, structure: Structure) {
-        let at = self.structures.len();
-        let known = self.structures_by_url.entry(structure.url.clone()).or_default();
-        let replaced = known.iter().position(|known| self.structures[*known].version == structure.version);
-        let before = replaced.map(|position| std::mem::replace(&mut known[position], at));
-        if before.is_none() {
-            known.push(at);
-        }
         let head = StructureHead::of(&structure);
-        if let Some(by_type) = self.structures_by_type.get_mut(&structure.type_name)
+        let (at, before) = self.structures.add(&self.packs, structure);
+        if let Some(by_type) = self.structures_by_type.get_mut(&head.type_name)
             && Some(*by_type) == before
         {
             *by_type = at;
         }
         self.index_type(&head, at);
-        self.structures.push(Entry {
-            version: structure.version.clone(),
-            place: None,
-            decoded: Arc::new(OnceLock::from(structure)),
-        });
     }
 
     /// The packages loaded, in the order in which they win.
@@ -304,9 +254,8 @@ impl Definitions {
             part(list.sha256().as_bytes());
             part(&[u8::from(list.completeness() == Completeness::Whole)]);
         }
-        for added in self.structures.iter().filter(|entry| entry.place.is_none()) {
-            let structure = added.decoded.get();
-            part(&postcard::to_stdvec(&structure).expect("a structure is plain data, which always encodes"));
+        for added in self.structures.added() {
+            part(&postcard::to_stdvec(added).expect("a structure is plain data, which always encodes"));
         }
         package::hex(&hasher.finalize())
     }
@@ -326,23 +275,21 @@ impl Definitions {
 
     /// Whether what answers to a canonical URL is a definition that stands in for one that is not loaded.
     pub fn stands_in(&self, url: &str) -> bool {
-        let place = self.structure_index(url).and_then(|at| self.structures[at].place.as_ref());
-        place.is_some_and(|(pack, _)| self.packages[*pack].is_fallback)
+        let pack = self.structure_index(url).and_then(|at| self.structures.pack_of(at));
+        pack.is_some_and(|pack| self.packages[pack].is_fallback)
     }
 
     fn structure_index(&self, url_or_type: &str) -> Option<usize> {
         match self.structures_by_type.get(url_or_type) {
             Some(at) => Some(*at),
-            None => find(&self.structures_by_url, &self.structures, url_or_type),
+            None => self.structures.find(&self.packs, url_or_type),
         }
     }
 
     /// Every structure loaded, in the order of the packages; this decodes them all.
     pub fn structures(&self) -> impl Iterator<Item = &Structure> {
         // One that was replaced is no longer reachable by its URL.
-        let mut reachable: Vec<usize> = self.structures_by_url.values().flatten().copied().collect();
-        reachable.sort_unstable();
-        reachable.into_iter().map(|at| self.structure_at(at))
+        self.structures.reachable().into_iter().map(|at| self.structure_at(at))
     }
 
     /// The names of the concrete resource types, sorted.
@@ -357,14 +304,14 @@ impl Definitions {
 
     /// A value set by canonical URL, with or without `|version`.
     pub fn value_set(&self, canonical: &str) -> Option<&ValueSet> {
-        let at = find(&self.value_sets_by_url, &self.value_sets, canonical)?;
-        Some(self.value_sets[at].get(&self.packs, |pack, head| pack.decode(head)))
+        let at = self.value_sets.find(&self.packs, canonical)?;
+        Some(self.value_sets.get(&self.packs, at, |pack, head| pack.decode(head)))
     }
 
     /// A code system by URL, with or without `|version`.
     pub fn code_system(&self, url: &str) -> Option<&CodeSystem> {
-        let at = find(&self.code_systems_by_url, &self.code_systems, url)?;
-        Some(self.code_systems[at].get(&self.packs, |pack, head| {
+        let at = self.code_systems.find(&self.packs, url)?;
+        Some(self.code_systems.get(&self.packs, at, |pack, head| {
             let mut system: CodeSystem = pack.decode(head);
             system.build_index();
             system
@@ -393,8 +340,7 @@ impl Definitions {
 
     /// A ConceptMap, NamingSystem or Questionnaire by canonical URL, as JSON bytes as written.
     pub fn raw(&self, canonical: &str) -> Option<&[u8]> {
-        let at = find(&self.raw_by_url, &self.raw, canonical)?;
-        self.raw[at].place.as_ref().map(|(pack, head)| self.packs[*pack].piece(head))
+        self.raw.bytes(&self.packs, self.raw.find(&self.packs, canonical)?)
     }
 
     /// The text for people of a code, where its system is loaded.
@@ -404,67 +350,52 @@ impl Definitions {
 
     /// Whether a URL is that of a structure.
     pub(crate) fn knows_structure(&self, url: &str) -> bool {
-        self.structures_by_url.contains_key(url)
+        self.structures.has(&self.packs, url)
     }
 
     fn structure_at(&self, at: usize) -> &Structure {
-        self.structures[at].get(&self.packs, |pack, head| pack.decode(head))
+        self.structures.get(&self.packs, at, |pack, head| match self.kept_snapshots.of(at) {
+            Some(with_snapshot) => with_snapshot,
+            None => pack.decode(head),
+        })
     }
 
     fn take(&mut self, id: String, package: Option<PackageId>, pack: Arc<Pack>) {
-        let n = self.packs.len();
-        let is_newer = id.starts_with(EXTENSION_PACKAGE);
-        for (head, structure) in &pack.index.structures {
-            let at = self.structures.len();
-            let known = self.structures_by_url.entry(head.url.clone()).or_default();
-            // HL7 took the extensions out of R4 into a package of their own: what it says of them is the last word.
-            let is_core = |at: &usize| {
-                let place = self.structures[*at].place.as_ref();
-                // A package may have a URL twice: the first of the two is of this package, which is not among them yet.
-                let package = place.and_then(|(pack, _)| self.packages.get(*pack));
-                package.is_some_and(|package| package.id.starts_with(CORE_PACKAGE))
-            };
-            let place = known.iter().position(is_core).filter(|_| is_newer).unwrap_or(known.len());
-            known.insert(place, at);
-            self.structures.push(Entry::packed(n, head));
-            self.index_type(structure, at);
+        let first = self.structures.len();
+        for (place, structure) in pack.index.structure_heads.iter().enumerate() {
+            self.index_type(structure, first + place);
             if structure.needs_snapshot {
-                self.without_snapshot.insert(at);
+                self.without_snapshot.insert(first + place);
             }
         }
         if package.as_ref().is_some_and(|package| package.name.starts_with("hl7.terminology")) {
             self.give_way(&pack);
         }
-        index(&mut self.value_sets_by_url, &mut self.value_sets, n, &pack.index.value_sets);
-        // A supplement has the URL of its own; it never answers for the system that it supplements.
-        index(&mut self.code_systems_by_url, &mut self.code_systems, n, &pack.index.code_systems);
-        index(&mut self.raw_by_url, &mut self.raw, n, &pack.index.raw);
-        self.packages.push(LoadedPackage {
-            id,
-            package,
-            sha256: pack.index.sha256.clone(),
-            origin: pack.index.origin.clone(),
-            is_fallback: false,
-        });
+        // HL7 took the extensions out of R4 into a package of their own: what it says of them is the last word.
+        let is_newer = id.starts_with(EXTENSION_PACKAGE);
+        let packages = &self.packages;
+        // A package may have a URL twice: the first of the two is of this package, which is not among them yet.
+        let is_older = |pack: usize| is_newer && packages.get(pack).is_some_and(|of| of.id.starts_with(CORE_PACKAGE));
+        let (sha256, origin) = (pack.index.sha256.clone(), pack.index.origin.clone());
         self.packs.push(pack);
+        self.structures.list_last(&self.packs, &is_older);
+        self.value_sets.list_last(&self.packs, &|_| false);
+        // A supplement has the URL of its own; it never answers for the system that it supplements.
+        self.code_systems.list_last(&self.packs, &|_| false);
+        self.raw.list_last(&self.packs, &|_| false);
+        self.packages.push(LoadedPackage { id, package, sha256, origin, is_fallback: false });
     }
 
     /// HL7's terminology package takes the place of the copies that R4 holds of what is maintained there since.
     fn give_way(&mut self, terminology: &Pack) {
-        let is_core = |place: &Option<(usize, Head)>, packages: &[LoadedPackage]| {
-            let package = place.as_ref().and_then(|(pack, _)| packages[*pack].package.as_ref());
-            package.is_some_and(|package| package.name == "hl7.fhir.r4.core")
-        };
+        let packages = &self.packages;
+        let is_core = |pack: usize| packages[pack].package.as_ref().is_some_and(|package| package.name == CORE_PACKAGE);
         let theirs = |head: &&Head| head.url.starts_with("http://terminology.hl7.org/");
         for head in terminology.index.value_sets.iter().filter(theirs) {
-            if let Some(known) = self.value_sets_by_url.get_mut(&head.url) {
-                known.retain(|at| !is_core(&self.value_sets[*at].place, &self.packages));
-            }
+            self.value_sets.forget(&self.packs, &head.url, &is_core);
         }
         for head in terminology.index.code_systems.iter().filter(theirs) {
-            if let Some(known) = self.code_systems_by_url.get_mut(&head.url) {
-                known.retain(|at| !is_core(&self.code_systems[*at].place, &self.packages));
-            }
+            self.code_systems.forget(&self.packs, &head.url, &is_core);
         }
     }
 
@@ -494,27 +425,6 @@ fn open_packs<'i>(
     })
 }
 
-fn index<T>(by_url: &mut HashMap<String, Vec<usize>>, entries: &mut Vec<Entry<T>>, pack: usize, heads: &[Head]) {
-    for head in heads {
-        by_url.entry(head.url.clone()).or_default().push(entries.len());
-        entries.push(Entry::packed(pack, head));
-    }
-}
-
 /// The packages of R4 and of the extensions that HL7 took out of it.
 const CORE_PACKAGE: &str = "hl7.fhir.r4.core";
 const EXTENSION_PACKAGE: &str = "hl7.fhir.uv.extensions";
-
-/// The first entry of a canonical URL, of the version that it names where it names one: `1.2` is also any `1.2.x`.
-fn find<T>(by_url: &HashMap<String, Vec<usize>>, entries: &[Entry<T>], canonical: &str) -> Option<usize> {
-    if let Some(known) = by_url.get(canonical) {
-        return known.first().copied();
-    }
-    let (url, version) = canonical.rsplit_once('|')?;
-    let of_version = |is_it: &dyn Fn(&str) -> bool| {
-        let mut known = by_url.get(url)?.iter().copied();
-        known.find(|at| entries[*at].version.as_deref().is_some_and(is_it))
-    };
-    let is_part_of = |known: &str| known.strip_prefix(version).is_some_and(|rest| rest.starts_with('.'));
-    of_version(&|known| known == version).or_else(|| of_version(&is_part_of))
-}

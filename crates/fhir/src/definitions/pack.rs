@@ -1,16 +1,19 @@
 //! The compiled form of a package: what of its definitions is needed, each piece decodable on its own.
 //!
 //! On disk a pack is a cache and nothing more: one that is torn, foreign or of another layout is passed over and made again.
-//! Its name holds a key over the names, sizes and times of change of the package's files, which costs milliseconds; reading
-//! 100 MB and more at each start would not. The trade: a change that keeps a file's size and time is not noticed by a start
+//! Its name holds a key over the names, sizes and times of change of the package's files. To ask the disk for those of ten
+//! thousand files, folder by folder, costs three milliseconds; to read their 100 MB and more would cost a second. A look at
+//! the folder alone would cost nothing and see nothing where an editor writes into a file that is there. The trade: a change that keeps a file's size and time is not noticed by a start
 //! that finds a pack. Such a start does not use the changed file either, since the pack holds what was there before;
 //! [`crate::package::PackageCache::verify`] reads everything and finds it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::UNIX_EPOCH;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -23,13 +26,17 @@ use crate::xml::XmlReader;
 const MAGIC: &[u8; 8] = b"EPRPACK1";
 const HEADER_BYTES: usize = 8 + 4 + 8;
 
-/// The sources that decide what a pack holds: any change of them makes a new key, so that no pack of another layout is read.
+/// The sources that decide what a pack holds, with or without snapshots made here: any change of them makes a new key, so that no pack of another layout is read.
 const LAYOUT: &[&str] = &[
     include_str!("pack.rs"),
     include_str!("structure.rs"),
     include_str!("element_reader.rs"),
     include_str!("terminology.rs"),
     include_str!("terminology_reader.rs"),
+    include_str!("snapshot.rs"),
+    include_str!("snapshot/differential.rs"),
+    include_str!("snapshot/merge.rs"),
+    include_str!("snapshot/tree.rs"),
 ];
 
 /// Resource types kept as they are written, for those who read them themselves.
@@ -66,7 +73,7 @@ fn map(path: &Path) -> Option<Mmap> {
     let file = fs::File::open(path).ok()?;
     // SAFETY: nobody writes into a pack's file: it is written under another name, renamed when it is whole, and a
     // later one takes its place by a rename. A mapping keeps the bytes of a file whose name is gone.
-    unsafe { Mmap::map(&file) }.ok()
+    unsafe { MmapOptions::new().populate().map(&file) }.ok()
 }
 
 /// What a pack holds, and where.
@@ -76,7 +83,9 @@ pub(super) struct Index {
     pub(super) sha256: String,
     /// Where the package came from, where recorded.
     pub(super) origin: Option<String>,
-    pub(super) structures: Vec<(Head, StructureHead)>,
+    pub(super) structures: Vec<Head>,
+    /// One for each of `structures`.
+    pub(super) structure_heads: Vec<StructureHead>,
     pub(super) value_sets: Vec<Head>,
     pub(super) code_systems: Vec<Head>,
     pub(super) raw: Vec<Head>,
@@ -117,14 +126,13 @@ impl Pack {
     /// The pack of a cached package: from disk where there is a sound one, else made and put there.
     pub(super) fn of_package(cache: &PackageCache, id: &PackageId) -> Result<Self, DefinitionsError> {
         let folder = cache.present(id)?;
-        let files = package::list_files(&folder.join("package"))?;
-        let path = cache.own_folder().join(format!("{}#{}-{}.pack", id.name, id.version, key(&folder, &files)?));
+        let path = cache.own_folder().join(format!("{}#{}-{}.pack", id.name, id.version, key(&folder)?));
         if let Some(pack) = Self::read(&path) {
             return Ok(pack);
         }
         let mut builder = Builder::default();
         let mut hasher = package::ContentHasher::default();
-        for (name, file) in &files {
+        for (name, file) in &package::list_files(&folder.join("package"))? {
             let bytes = fs::read(file).map_err(PackageError::disk("read", file))?;
             hasher.add(name, &bytes);
             if package::source::is_json_definition(name) {
@@ -138,7 +146,10 @@ impl Pack {
             None => record.from,
         });
         let pack = builder.finish();
-        pack.keep(&path, id);
+        let prefix = format!("{}#{}-", id.name, id.version);
+        if pack.keep(&path) {
+            remove_oldest(&path, &|name| name.starts_with(&prefix), 1);
+        }
         Ok(pack)
     }
 
@@ -160,6 +171,11 @@ impl Pack {
         Ok(builder.finish())
     }
 
+    /// SHA-256 over all that the pack holds.
+    pub(super) fn content_hash(&self) -> String {
+        package::hex(&Sha256::digest(self.body.bytes()))
+    }
+
     /// The bytes of a piece.
     pub(super) fn piece(&self, head: &Head) -> &[u8] {
         let start = self.pieces_start + head.start as usize;
@@ -171,7 +187,8 @@ impl Pack {
         postcard::from_bytes(self.piece(head)).expect("a piece of a pack with a sound checksum and layout decodes")
     }
 
-    fn read(path: &Path) -> Option<Self> {
+    /// The pack in a file, where it is there and sound.
+    pub(super) fn read(path: &Path) -> Option<Self> {
         let file = map(path)?;
         let header = file.get(..HEADER_BYTES)?;
         let crc = u32::from_le_bytes(header[8..12].try_into().ok()?);
@@ -189,17 +206,18 @@ impl Pack {
         let index: Index = postcard::from_bytes(bytes.get(4..4 + index_bytes)?).ok()?;
         let pieces_start = 4 + index_bytes;
         let room = bytes.len() - pieces_start;
-        let heads = index.structures.iter().map(|(head, _)| head);
-        let mut heads = heads.chain(&index.value_sets).chain(&index.code_systems).chain(&index.raw);
-        let is_sound = heads.all(|head| head.start as usize + head.bytes as usize <= room);
+        let heads = index.structures.iter().chain(&index.value_sets);
+        let mut heads = heads.chain(&index.code_systems).chain(&index.raw);
+        let is_sound = heads.all(|head| head.start as usize + head.bytes as usize <= room)
+            && index.structures.len() == index.structure_heads.len();
         is_sound.then_some(Self { body, pieces_start, index })
     }
 
-    /// Writes the pack beside its final name and renames it; older packs of the package go.
+    /// Writes the pack beside its final name and renames it; says whether that went well.
     ///
     /// A cache that cannot be written is no error: the next start makes the pack again.
-    fn keep(&self, path: &Path, id: &PackageId) {
-        let Some(folder) = path.parent() else { return };
+    pub(super) fn keep(&self, path: &Path) -> bool {
+        let Some(folder) = path.parent() else { return false };
         let body = self.body.bytes();
         let mut file = Vec::with_capacity(HEADER_BYTES + body.len());
         file.extend_from_slice(MAGIC);
@@ -212,33 +230,72 @@ impl Pack {
             .and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
-            return;
         }
-        let prefix = format!("{}#{}-", id.name, id.version);
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(&prefix) && entry.path().extension() == path.extension() && entry.path() != path {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        written.is_ok()
     }
 }
 
-/// A key over what `stat` says of the files, the integrity record, and the layout of packs.
-fn key(folder: &Path, files: &[(String, PathBuf)]) -> Result<String, PackageError> {
-    let mut hasher = Sha256::new();
-    for source in LAYOUT {
-        hasher.update(source);
+/// Leaves the newest of the files beside `kept` that are of its kind, itself among them.
+pub(super) fn remove_oldest(kept: &Path, is_of_kind: &dyn Fn(&str) -> bool, n_left: usize) {
+    let entries = kept.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let alike = entries.filter(|entry| {
+        let path = entry.path();
+        path != kept && path.extension() == kept.extension() && entry.file_name().to_str().is_some_and(is_of_kind)
+    });
+    let mut alike: Vec<_> =
+        alike.map(|entry| (entry.metadata().and_then(|stat| stat.modified()).ok(), entry.path())).collect();
+    alike.sort();
+    let n_old = (alike.len() + 1).saturating_sub(n_left);
+    for (_, path) in &alike[..n_old.min(alike.len())] {
+        let _ = fs::remove_file(path);
     }
-    for (name, file) in files {
-        let stat = fs::metadata(file).map_err(PackageError::disk("look at", file))?;
-        let changed = stat.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        hasher.update(format!("{name}\0{}\0{}\n", stat.len(), changed.as_nanos()));
+}
+
+/// A key over what the disk says of a package's files, the integrity record, and the layout of packs.
+fn key(folder: &Path) -> Result<String, PackageError> {
+    let mut hasher = DefaultHasher::new();
+    layout().hash(&mut hasher);
+    fs::read(folder.join(package::RECORD)).ok().hash(&mut hasher);
+    Ok(format!("{:016x}{:016x}", hasher.finish(), stamp(&folder.join("package"))?))
+}
+
+/// The layout of packs as one number.
+pub(super) fn layout() -> u64 {
+    static LAYOUT_HASH: OnceLock<u64> = OnceLock::new();
+    *LAYOUT_HASH.get_or_init(|| {
+        let mut hasher = DefaultHasher::new();
+        LAYOUT.hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
+/// Names, sizes and times of change of the files that [`package::list_files`] lists, as one number: a sum, so that the order
+/// in which the disk has them does not count.
+fn stamp(folder: &Path) -> Result<u64, PackageError> {
+    let mut sum = 0_u64;
+    let mut open = vec![(String::new(), folder.to_owned())];
+    while let Some((prefix, folder)) = open.pop() {
+        for entry in fs::read_dir(&folder).map_err(PackageError::disk("list", &folder))? {
+            let entry = entry.map_err(PackageError::disk("list", &folder))?;
+            let name = entry.file_name();
+            if name.as_encoded_bytes().first() == Some(&b'.') {
+                continue;
+            }
+            let looked = |error| PackageError::disk("look at", &entry.path())(error);
+            let kind = entry.file_type().map_err(looked)?;
+            if kind.is_dir() {
+                open.push((format!("{prefix}{}/", name.to_string_lossy()), entry.path()));
+            } else if kind.is_file() {
+                // Asked of the open folder, by name alone: no path is walked.
+                let stat = entry.metadata().map_err(looked)?;
+                let changed = stat.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                let mut hasher = DefaultHasher::new();
+                (&prefix, &name, stat.len(), changed.unwrap_or_default()).hash(&mut hasher);
+                sum = sum.wrapping_add(hasher.finish());
+            }
+        }
     }
-    if let Ok(record) = fs::read(folder.join(package::RECORD)) {
-        hasher.update(record);
-    }
-    Ok(package::hex(&hasher.finalize()[..12]))
+    Ok(sum)
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
@@ -249,7 +306,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// Collects definitions into a pack.
 #[derive(Default)]
-struct Builder {
+pub(super) struct Builder {
     index: Index,
     pieces: Vec<u8>,
     resource: Resource,
@@ -272,8 +329,7 @@ impl Builder {
         match resource.text("resourceType") {
             Some("StructureDefinition") => {
                 if let Some(structure) = Structure::read(resource) {
-                    let head = self.encode(&structure.url, structure.version.as_deref(), &structure);
-                    self.index.structures.push((head, StructureHead::of(&structure)));
+                    self.add_structure(&structure);
                 }
             }
             Some("ValueSet") => {
@@ -305,6 +361,18 @@ impl Builder {
         }
     }
 
+    pub(super) fn add_structure(&mut self, structure: &Structure) {
+        let head = self.encode(&structure.url, structure.version.as_deref(), structure);
+        self.index.structures.push(head);
+        self.index.structure_heads.push(StructureHead::of(structure));
+    }
+
+    /// Adds something that is no definition, by a name.
+    pub(super) fn add_named<T: Serialize>(&mut self, name: &str, piece: &T) {
+        let head = self.encode(name, None, piece);
+        self.index.raw.push(head);
+    }
+
     fn encode<T: Serialize>(&mut self, url: &str, version: Option<&str>, piece: &T) -> Head {
         let bytes = postcard::to_stdvec(piece).expect("definitions are plain data, which always encodes");
         self.place(url, version, &bytes)
@@ -316,7 +384,7 @@ impl Builder {
         Head { url: url.to_owned(), version: version.map(str::to_owned), start, bytes: bytes.len() as u32 }
     }
 
-    fn finish(self) -> Pack {
+    pub(super) fn finish(self) -> Pack {
         let index = postcard::to_stdvec(&self.index).expect("an index is plain data, which always encodes");
         let mut body = Vec::with_capacity(4 + index.len() + self.pieces.len());
         body.extend_from_slice(&(index.len() as u32).to_le_bytes());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use epr_fhir::Definitions;
 use epr_fhir::definitions::{CodeList, Completeness, DefinitionsError};
@@ -96,6 +97,117 @@ fn the_content_hash_changes_with_whatever_the_definitions_answer_from() {
     let hashes: BTreeSet<_> =
         [plain, overlay, whole, part, added, more].iter().map(Definitions::content_hash).collect();
     assert_eq!(hashes.len(), 6);
+}
+
+#[test]
+fn whatever_changes_a_definition_file_is_noticed() {
+    let (_root, cache, id) = placed();
+    let folder = cache.folder(&id).join("package");
+    let patient = folder.join("StructureDefinition-Patient.json");
+    let text = fs::read_to_string(&patient).unwrap();
+    let sha256 = || Definitions::load(&cache, std::slice::from_ref(&id)).unwrap().packages()[0].sha256.clone();
+    let mut seen = vec![sha256()];
+    let mut is_new = |what: &str| {
+        let now = sha256();
+        assert!(!seen.contains(&now), "{what}");
+        seen.push(now);
+    };
+    // The clock of a disk may be coarse: each write has a time of its own.
+    let mut time = UNIX_EPOCH;
+    let mut write = |path: &Path, patient: &str| {
+        fs::write(path, text.replace("Patient", patient)).unwrap();
+        time += Duration::from_secs(1);
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    };
+    // An editor that writes into the file that is there: the size stays, and the folder is not touched.
+    write(&patient, "patient");
+    is_new("written in place");
+    // One that writes another file and renames it.
+    write(&folder.join("new.tmp"), "PATIENT");
+    fs::rename(folder.join("new.tmp"), &patient).unwrap();
+    is_new("renamed into place");
+    write(&folder.join("more.json"), "Patient");
+    is_new("added");
+    fs::rename(folder.join("more.json"), folder.join("other.json")).unwrap();
+    is_new("renamed");
+    fs::create_dir(folder.join("deep")).unwrap();
+    fs::rename(folder.join("other.json"), folder.join("deep/other.json")).unwrap();
+    is_new("moved into a folder");
+    write(&folder.join("deep/other.json"), "pAtient");
+    is_new("written in place, deep");
+    fs::remove_dir_all(folder.join("deep")).unwrap();
+    fs::remove_file(folder.join("CodeSystem-sexes.json")).unwrap();
+    is_new("removed");
+}
+
+/// The files of snapshots that were kept.
+fn kept(cache: &PackageCache) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache.root().join(".epr")).unwrap().map(|entry| entry.unwrap().path());
+    let mut kept: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "snapshots")).collect();
+    kept.sort();
+    kept
+}
+
+const PROFILE: &str = "http://example.org/fhir/StructureDefinition/with-gender";
+const PROFILE_FILE: &str = r#"{"resourceType": "StructureDefinition", "url": "http://example.org/fhir/StructureDefinition/with-gender",
+    "name": "WithGender", "status": "draft", "kind": "resource", "abstract": false, "type": "Patient",
+    "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "derivation": "constraint",
+    "differential": {"element": [{"id": "Patient.gender", "path": "Patient.gender", "min": 1}]}}"#;
+
+#[test]
+fn snapshots_are_made_once_for_the_same_packages() {
+    let (root, cache, id) = placed();
+    fs::write(cache.folder(&id).join("package/profile.json"), PROFILE_FILE).unwrap();
+    let load = |sources: &[PackageSource]| {
+        let definitions = Definitions::load_with(&cache, std::slice::from_ref(&id), sources).unwrap();
+        (definitions.structure(PROFILE).unwrap().clone(), definitions.snapshot_faults().to_vec())
+    };
+    let cold = load(&[]);
+    assert!(!cold.0.elements.is_empty() && !cold.1.is_empty());
+    let path = kept(&cache).remove(0);
+    let made = fs::read(&path).unwrap();
+    assert_eq!(load(&[]), cold);
+    let mut flipped = made.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&made[..0], &made[..made.len() / 2], &flipped] {
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(load(&[]), cold);
+        assert_eq!(fs::read(&path).unwrap(), made);
+    }
+
+    // Another base, given by path: its snapshots are its own, whatever hash it says it has.
+    let text = fs::read_to_string(cache.folder(&id).join("package/StructureDefinition-Patient.json")).unwrap();
+    let base = |name: &str| {
+        let text = text.replace("\"code\": \"code\"", &format!("\"code\": \"{name}\""));
+        PackageSource {
+            path: root.path().join("base"),
+            sha256: String::new(),
+            files: vec![("patient.json".to_owned(), text.into_bytes())],
+        }
+    };
+    let gender = |sources: &[PackageSource]| {
+        let (profile, _) = load(sources);
+        profile.element("Patient.gender").unwrap().types[0].code.clone()
+    };
+    for _ in 0..2 {
+        assert_eq!(gender(&[]), "code");
+        assert_eq!(gender(&[base("string")]), "string");
+        assert_eq!(gender(&[base("date")]), "date");
+    }
+    assert_eq!(kept(&cache).len(), 3);
+
+    // A changed base in the package itself.
+    fs::write(
+        cache.folder(&id).join("package/StructureDefinition-Patient.json"),
+        text.replace("\"code\": \"code\"", "\"code\": \"uri\""),
+    )
+    .unwrap();
+    assert_eq!(gender(&[]), "uri");
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        gender(&[base(name)]);
+    }
+    assert_eq!(kept(&cache).len(), 8);
 }
 
 #[test]
