@@ -11,11 +11,12 @@ use anyhow::{Context, Result};
 pub(crate) const FOLDER: &str = "codes";
 
 /// The system, the file in [`FOLDER`], and what stands in it.
-pub(crate) const LISTS: [(&str, &str, &str); 5] = [
+pub(crate) const LISTS: [(&str, &str, &str); 6] = [
     ("http://snomed.info/sct", "snomed-ct.csv", include_str!("codes/snomed-ct.csv")),
     ("https://dmd.nhs.uk", "dmd.csv", include_str!("codes/dmd.csv")),
     ("http://hl7.org/fhir/sid/icd-10", "icd-10.csv", include_str!("codes/icd-10.csv")),
     ("https://fhir.nhs.uk/Id/ods-organization-code", "ods.csv", include_str!("codes/ods.csv")),
+    ("https://fhir.hl7.org.uk/Id/gmc-number", "consultants.csv", include_str!("codes/consultants.csv")),
     (
         "https://fhir.nhs.uk/CodeSystem/NHSDataModelAndDictionary-treatment-function",
         "treatment-function.csv",
@@ -38,8 +39,9 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::estate::{PRACTICES, SPECIALTIES};
+    use super::super::estate::{PRACTICES, SPECIALTIES, consultants};
     use super::super::lives::{self, MEDICINES};
+    use super::super::model::Organisation;
     use super::*;
 
     fn list(name: &str) -> BTreeSet<&'static str> {
@@ -61,6 +63,8 @@ mod tests {
         assert!(MEDICINES.iter().all(|medicine| products.contains(medicine.0)));
         assert!(PRACTICES.iter().all(|practice| practices.contains(practice.ods)));
         let functions = list("treatment-function.csv");
+        let staff = list("consultants.csv");
+        assert!(Organisation::ALL.into_iter().flat_map(consultants).all(|consultant| staff.contains(consultant.gmc)));
         assert!(SPECIALTIES.iter().all(|(code, _)| functions.contains(code)));
     }
 
