@@ -119,6 +119,6 @@ mod tests {
     #[test]
     fn a_setting_that_is_none_is_refused_by_name() {
         let error = "halt".parse::<RuleSetting>().unwrap_err();
-        assert_eq!(error.to_string(), "a rule is set to `deliver`, `hold` or `stop`, not to `halt`");
+        assert_eq!(error.to_string(), "a rule is set to `deliver`, `hold`, `stop` or `off`, not to `halt`");
     }
 }
