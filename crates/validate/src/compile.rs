@@ -225,7 +225,12 @@ impl<'d> Compiler<'d> {
     ) -> ValueProgram<'d> {
         let own = match what {
             What::AnyResource => &[][..],
-            _ => self.definitions.structure(type_code).and_then(Structure::root).map_or(&[][..], |r| &r.constraints),
+            // What refers to another element has the rules of that element: `Questionnaire.item.item` those of an item.
+            _ => match &element.content_reference {
+                Some(path) => structure.element(path),
+                None => self.definitions.structure(type_code).and_then(Structure::root),
+            }
+            .map_or(&[][..], |home| &home.constraints),
         };
         let coded = coded_as(type_code);
         let binding = if coded == Coded::No { None } else { self.binding(element, type_code) };
