@@ -133,6 +133,8 @@ fn the_definitions_of_r4_have_few_errors_all_of_them_true() {
     // Looked at one by one: parameters without a base, types without a baseDefinition, an upper-case UUID, a system without a scheme, a guide
     // of another version, relative canonicals, extensions where their definitions do not allow them, identifiers that are no URIs though they
     // say so, links in narratives to what was left out of them. Each breaks R4's own rules. So do codes of concept maps outside their systems, a
-    // kind that is not that of the base, properties of code systems that are there twice, search expressions with names that their types lack.
-    assert!(n > 2_000 && n_faulty <= 75);
+    // kind that is not that of the base, properties of code systems that are there twice, search expressions with names that their types lack. Versions behind
+    // the URLs of systems, search parameters of another type than their definition's, slices that nothing sets up, a binding to a code
+    // system: the reference validator tells the same of each.
+    assert!(n > 2_000 && n_faulty <= 84);
 }

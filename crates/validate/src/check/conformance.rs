@@ -3,9 +3,13 @@
 //! A definition that contradicts itself makes every check that uses it doubtful. What a resource names by its canonical
 //! URL is looked for among the loaded definitions only; what is not there is not checked.
 
+mod capability_statement;
 mod code_system;
 mod concept_map;
+mod differential;
+mod element_rules;
 mod measure_report;
+mod operation_definition;
 mod search_parameter;
 mod structure_definition;
 mod value_set;
@@ -23,9 +27,11 @@ type Way<'a> = (&'a str, Option<usize>);
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     pub(super) fn conformance(&mut self, type_name: &str, node: Node<'r>) {
         match type_name {
+            "CapabilityStatement" => self.capability_statement(node),
             "CodeSystem" => self.code_system(node),
             "ConceptMap" => self.concept_map(node),
             "MeasureReport" => self.measure_report(node),
+            "OperationDefinition" => self.operation_definition(node),
             "SearchParameter" => self.search_parameter(node),
             "StructureDefinition" => self.structure_definition(node),
             "ValueSet" => self.value_set(node),

@@ -16,9 +16,16 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     pub(super) fn concept_map(&mut self, node: Node<'r>) {
         let scope = |uri, canonical| node.text(uri).or_else(|| node.text(canonical));
         let (from, to) = (scope("sourceUri", "sourceCanonical"), scope("targetUri", "targetCanonical"));
+        for (end, url) in [("source", from), ("target", to)] {
+            let Some(url) = url else { continue };
+            let definitions = self.checker.program.definitions;
+            let is_other = definitions.value_set(url).is_none()
+                && (definitions.structure(url).is_some() || definitions.code_system(url).is_some());
+            self.demand(&[(end, None)], !is_other, || "expected a value set, found another definition".to_owned());
+        }
         for (at, group) in node.get("group").into_iter().flat_map(Node::items).enumerate() {
-            let source = self.side(group.text("source"), from);
-            let target = self.side(group.text("target"), to);
+            let source = self.side(group.text("source"), group.text("sourceVersion"), from);
+            let target = self.side(group.text("target"), group.text("targetVersion"), to);
             for (i, element) in group.get("element").into_iter().flat_map(Node::items).enumerate() {
                 let way = [("group", Some(at)), ("element", Some(i))];
                 self.mapped_code(&way, element, source.as_ref());
@@ -30,11 +37,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    /// `None` where the system is not loaded as a whole: nothing can be said of its codes.
-    fn side(&self, system: Option<&'r str>, value_set: Option<&'r str>) -> Option<Side<'r>> {
+    /// `None` where the system is not loaded as a whole, in the version that is asked for: nothing can be said of its codes.
+    fn side(&self, system: Option<&'r str>, version: Option<&'r str>, value_set: Option<&'r str>) -> Option<Side<'r>> {
         let definitions = self.checker.program.definitions;
         let system = system?;
-        let is_whole = definitions.code_system(system).is_some_and(|known| known.content == Content::Complete);
+        let is_whole = definitions.code_system(system).is_some_and(|known| {
+            known.content == Content::Complete
+                && version.is_none_or(|version| known.version.as_deref() == Some(version))
+        });
         let value_set = value_set.filter(|url| definitions.value_set(url).is_some());
         is_whole.then_some(Side { system, value_set })
     }

@@ -15,6 +15,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let type_name = node.text("type").map(|name| name.rsplit('/').next().unwrap_or(name));
         if let Some(base) = node.text("baseDefinition").and_then(|url| definitions.structure(url)) {
             self.derivation(node, type_name, base);
+            if type_name == Some(base.type_name.as_str()) {
+                self.differential(node, base);
+            }
+            self.invariant_keys(node, base);
         }
         if type_name == Some("Extension") {
             if let Some(url) = node.text("url").filter(|_| node.text("baseDefinition") == Some(EXTENSION)) {
@@ -24,7 +28,13 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                         .to_owned()
                 });
             }
+            self.extension_contexts(node);
         } else {
+            for (at, _) in node.get("contextInvariant").into_iter().flat_map(Node::items).enumerate() {
+                self.demand(&[("contextInvariant", Some(at))], false, || {
+                    "expected no rule on a context in a definition that is not about an extension".to_owned()
+                });
+            }
             for (at, _) in node.get("context").into_iter().flat_map(Node::items).enumerate() {
                 self.demand(&[("context", Some(at))], false, || {
                     "expected no context in a definition that is not about an extension".to_owned()
@@ -55,11 +65,16 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.demand(&[], same_type, || {
                 format!("expected the type {}, as what it constrains, found another", base.type_name)
             });
+            // No snapshot can be made of it either, which the reference validator tells apart.
+            self.demand(&[], same_type || base.elements.is_empty(), || {
+                format!("expected a differential on {}, found one on another type", base.type_name)
+            });
             self.demand(&[], same_kind, wrong_kind);
         } else if base.derivation != Derivation::Constraint {
             self.demand(&[], !same_type, || {
                 format!("expected a type of its own, found {}, which it specialises", base.type_name)
             });
+            self.demand(&[("type", None)], !same_type, || "expected a new type, found one that FHIR has".to_owned());
         }
     }
 
@@ -84,8 +99,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             });
             let mut way = way.to_vec();
             way.push(("slicing", None));
-            self.slicing_definition(&way, slicing, path, home);
+            // A differential that names no type leaves open which names a discriminator may use.
+            let is_typed = is_snapshot || element.get("type").is_some();
+            self.slicing_definition(&way, slicing, path, home, is_typed);
         }
+        self.characteristics(way, element);
         for (at, of) in element.get("type").into_iter().flat_map(Node::items).enumerate() {
             let mut way = way.to_vec();
             way.push(("type", Some(at)));
@@ -104,11 +122,26 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn slicing_definition(&mut self, way: &[Way<'static>], slicing: Node<'r>, path: &str, home: Option<&'p Element>) {
+    fn slicing_definition(
+        &mut self,
+        way: &[Way<'static>],
+        slicing: Node<'r>,
+        path: &str,
+        home: Option<&'p Element>,
+        is_typed: bool,
+    ) {
         let Some(home) = home else { return };
-        self.demand(way, home.max.is_list() || home.is_choice() || home.types.len() > 1, || {
+        let repeats = self.demand(way, home.max.is_list() || home.is_choice() || home.types.len() > 1, || {
             "expected slices of an element that repeats or has several types, found slices of another".to_owned()
         });
+        if !repeats && way[0].0 == "differential" {
+            self.demand(&[], false, || {
+                "expected a differential of which a snapshot can be made, found another".to_owned()
+            });
+        }
+        if !is_typed {
+            return;
+        }
         let definitions = self.checker.program.definitions;
         for (at, discriminator) in slicing.get("discriminator").into_iter().flat_map(Node::items).enumerate() {
             let Some(text) = discriminator.text("path") else { continue };

@@ -1,5 +1,7 @@
 //! Value sets: what their filters ask must be possible in the code system that they filter.
 
+use std::collections::BTreeSet;
+
 use epr_fhir::Node;
 use epr_fhir::definitions::{CodeSystem, Coding, Content, Definitions, Standing};
 
@@ -31,17 +33,43 @@ enum Kind {
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     pub(super) fn value_set(&mut self, node: Node<'r>) {
+        self.expansion_versions(node);
         let Some(compose) = node.get("compose") else { return };
         let parameters: Vec<&str> = extensions(node, PARAMETER).filter_map(parameter_name).collect();
         for list in ["include", "exclude"] {
             for (i, set) in compose.get(list).into_iter().flat_map(Node::items).enumerate() {
                 let Some(system) = set.text("system") else { continue };
                 let way = [("compose", None), (list, Some(i))];
+                let bare = system.split_once('|').filter(|(_, version)| !version.is_empty());
+                self.demand(&way, bare.is_none(), || {
+                    "expected the version of the system in version, found it behind the system's URL".to_owned()
+                });
+                let system = system.split('|').next().unwrap_or(system);
                 self.system_of_set(&way, system);
                 for (j, filter) in set.get("filter").into_iter().flat_map(Node::items).enumerate() {
                     self.filter(&[way[0], way[1], ("filter", Some(j))], system, filter, &parameters);
                 }
             }
+        }
+    }
+
+    /// A system that is expanded without a version is used in one version at most.
+    fn expansion_versions(&mut self, node: Node<'r>) {
+        let Some(expansion) = node.get("expansion") else { return };
+        let of = |name: &'static str| expansion.get(name).into_iter().flat_map(Node::items);
+        let used: BTreeSet<&str> = of("parameter")
+            .filter(|parameter| parameter.text("name") == Some("used-codesystem"))
+            .filter_map(|parameter| parameter.members().find(|(name, _)| name.starts_with("value"))?.1.as_str())
+            .collect();
+        let unversioned: BTreeSet<&str> = of("contains")
+            .filter(|code| code.text("version").is_none())
+            .filter_map(|code| code.text("system"))
+            .collect();
+        for system in unversioned {
+            let versions = used.iter().filter(|used| used.split('|').next() == Some(system)).count();
+            self.demand(&[("expansion", None)], versions < 2, || {
+                format!("expected one version of {system}, found {versions} and codes that name none")
+            });
         }
     }
 
