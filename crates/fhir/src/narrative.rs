@@ -8,7 +8,9 @@
 mod entities;
 mod sections;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 pub use sections::{Sections, sections};
 
@@ -228,9 +230,44 @@ const PLACES: &[(&str, &[&str])] = &[
     ("tr", &["table", "tbody", "tfoot", "thead"]),
 ];
 
-fn of<'t>(table: &'t [(&str, &'t [&'t str])], name: &str) -> Option<&'t [&'t str]> {
-    table.binary_search_by_key(&name, |(of, _)| *of).ok().map(|at| table[at].1)
+/// What the tables say of one element.
+struct Kind {
+    name: &'static str,
+    attributes: &'static [&'static str],
+    is_text: bool,
+    is_not_nested: bool,
+    is_block: bool,
+    is_not_in_paragraph: bool,
+    is_empty: bool,
+    parts: Option<&'static [&'static str]>,
+    places: Option<&'static [&'static str]>,
 }
+
+impl Kind {
+    /// An element that narrative may hold, by its name.
+    fn of(name: &str) -> Option<&'static Kind> {
+        KINDS.binary_search_by_key(&name, |kind| kind.name).ok().map(|at| &KINDS[at])
+    }
+}
+
+/// The tables, read once: each tag of a narrative asks most of them.
+static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let of = |table: &[(&str, &'static [&'static str])], name: &str| {
+        table.iter().find(|(of, _)| *of == name).map(|(_, names)| *names)
+    };
+    let kind = |name: &&'static str| Kind {
+        name,
+        attributes: of(ATTRIBUTES_OF, name).unwrap_or_default(),
+        is_text: TEXT.contains(name),
+        is_not_nested: NOT_NESTED.contains(name),
+        is_block: BLOCKS.contains(name),
+        is_not_in_paragraph: NOT_IN_PARAGRAPH.contains(name),
+        is_empty: EMPTY.contains(name),
+        parts: of(PARTS, name),
+        places: of(PLACES, name),
+    };
+    ELEMENTS.iter().map(kind).collect()
+});
 
 /// Reads one narrative `div`.
 pub fn read(text: &str) -> Narrative<'_> {
@@ -275,6 +312,8 @@ pub fn anchors(text: &str) -> Vec<&str> {
 /// An element that is open.
 struct Open<'a> {
     name: &'a str,
+    /// Absent for one that narrative may not hold.
+    kind: Option<&'static Kind>,
     /// A hash of the names on the way to it: two faults of one kind at places of one name are told once.
     path: u64,
     holds_block: bool,
@@ -325,6 +364,9 @@ impl<'a> Scan<'a> {
     }
 
     fn entities(&mut self, text: &str) -> Option<()> {
+        if !text.as_bytes().contains(&b'&') {
+            return Some(());
+        }
         for piece in text.split('&').skip(1) {
             let name = &piece[..piece.find(';')?];
             let known = matches!(name, "amp" | "lt" | "gt" | "quot" | "apos")
@@ -373,11 +415,13 @@ impl<'a> Scan<'a> {
         if self.open.is_empty() && self.began {
             return None;
         }
-        let name_end = 1 + rest[1..].find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>')?;
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>');
+        let name_end = 1 + rest.as_bytes()[1..].iter().position(ends)?;
         let name = &rest[1..name_end];
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
+        let kind = Kind::of(name);
         let mut namespace = None;
         let mut at = name_end;
         let empty = loop {
@@ -395,9 +439,9 @@ impl<'a> Scan<'a> {
             if gap == 0 {
                 return None;
             }
-            at += self.attribute(name, here, &mut namespace)?;
+            at += self.attribute(name, kind, here, &mut namespace)?;
         };
-        let open = self.element(name, namespace)?;
+        let open = self.element(name, kind, namespace)?;
         self.at += at;
         if empty {
             self.closed(&open);
@@ -408,7 +452,13 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads one attribute at the start of `here`; gives its length.
-    fn attribute(&mut self, element: &str, here: &'a str, namespace: &mut Option<&'a str>) -> Option<usize> {
+    fn attribute(
+        &mut self,
+        element: &str,
+        kind: Option<&Kind>,
+        here: &'a str,
+        namespace: &mut Option<&'a str>,
+    ) -> Option<usize> {
         let equals = here.find('=')?;
         let name = here[..equals].trim_ascii_end();
         let after = here[equals + 1..].trim_ascii_start();
@@ -423,7 +473,7 @@ impl<'a> Scan<'a> {
         if name == "xmlns" {
             *namespace = Some(value);
         }
-        let own = ATTRIBUTES_OF.iter().find(|(of, _)| *of == element).map_or(&[][..], |(_, names)| names);
+        let own = kind.map_or(&[][..], |kind| kind.attributes);
         let prefixed = name.starts_with("xmlns:");
         if ATTRIBUTES.binary_search(&name).is_err() && !own.contains(&name) && name != "xmlns" && !prefixed {
             self.read.is_basic = false;
@@ -447,12 +497,12 @@ impl<'a> Scan<'a> {
                 self.read.links.push(id);
             }
         }
-        let plain = url.replace("&amp;", "&");
+        let plain = if url.contains('&') { Cow::Owned(url.replace("&amp;", "&")) } else { Cow::Borrowed(url) };
         let is_right = !plain.is_empty()
             && if let Some(data) = plain.strip_prefix("data:") {
                 data.split(',').count() == 2
             } else {
-                plain.chars().all(|c| c.is_alphanumeric() || ";?:@&=+$.,/%-_~#[]!'()*|".contains(c))
+                plain.bytes().all(is_of_url) || plain.chars().all(|c| c.is_alphanumeric() || is_ascii_of_url(c))
             };
         if !is_right {
             self.tell(NarrativeFault::Url, place);
@@ -466,15 +516,22 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn element(&mut self, name: &'a str, namespace: Option<&str>) -> Option<Open<'a>> {
+    fn element(&mut self, name: &'a str, kind: Option<&'static Kind>, namespace: Option<&str>) -> Option<Open<'a>> {
         let path = hash(self.open.last().map_or(0, |open| open.path), name);
-        let open =
-            Open { name, path, holds_block: false, holds_itself: false, holds_others: false, holds_anything: false };
+        let open = Open {
+            name,
+            kind,
+            path,
+            holds_block: false,
+            holds_itself: false,
+            holds_others: false,
+            holds_anything: false,
+        };
         if self.open.len() == DEPTH_LIMIT {
             return None;
         }
         self.content |= name == "img";
-        if ELEMENTS.binary_search(&name).is_err() {
+        if kind.is_none() {
             self.read.is_basic = false;
         }
         if !self.began {
@@ -490,16 +547,16 @@ impl<'a> Scan<'a> {
         if namespace.is_some_and(|n| n != NAMESPACE) {
             self.tell(NarrativeFault::Namespace, hash(1, namespace.unwrap_or_default()));
         }
-        if ELEMENTS.binary_search(&name).is_err() {
+        if kind.is_none() {
             self.tell(NarrativeFault::Element, hash(0, name));
         }
         self.holds(false, Some(name));
         let parent = self.open.last().map_or("", |open| open.name);
-        if of(PLACES, name).is_some_and(|places| !places.contains(&parent)) {
+        if kind.and_then(|kind| kind.places).is_some_and(|places| !places.contains(&parent)) {
             self.tell(NarrativeFault::Place, path);
         }
-        let is_block = BLOCKS.contains(&name);
-        if NOT_IN_PARAGRAPH.contains(&name) && self.open.iter().skip(1).any(|open| open.name == "p") {
+        let is_block = kind.is_some_and(|kind| kind.is_block);
+        if kind.is_some_and(|kind| kind.is_not_in_paragraph) && self.open.iter().skip(1).any(|open| open.name == "p") {
             self.tell(NarrativeFault::BlockInParagraph, hash(0, name));
         }
         for around in &mut self.open {
@@ -513,7 +570,7 @@ impl<'a> Scan<'a> {
     fn holds(&mut self, is_text: bool, element: Option<&str>) {
         let Some(open) = self.open.last_mut() else { return };
         open.holds_anything |= is_text || element.is_some();
-        if let Some(parts) = of(PARTS, open.name) {
+        if let Some(parts) = open.kind.and_then(|kind| kind.parts) {
             open.holds_others |= is_text || element.is_some_and(|name| !parts.contains(&name));
         }
     }
@@ -523,19 +580,29 @@ impl<'a> Scan<'a> {
         if self.open.is_empty() {
             return;
         }
-        if open.holds_block && TEXT.binary_search(&open.name).is_ok() {
+        let Some(kind) = open.kind else { return };
+        if open.holds_block && kind.is_text {
             self.tell(NarrativeFault::BlockInText, open.path);
         }
-        if open.holds_itself && NOT_NESTED.binary_search(&open.name).is_ok() {
+        if open.holds_itself && kind.is_not_nested {
             self.tell(NarrativeFault::Nested, open.path);
         }
-        if open.holds_anything && EMPTY.contains(&open.name) {
+        if open.holds_anything && kind.is_empty {
             self.tell(NarrativeFault::NotEmpty, open.path);
         }
         if open.holds_others {
             self.tell(NarrativeFault::Parts, open.path);
         }
     }
+}
+
+fn is_ascii_of_url(c: char) -> bool {
+    u8::try_from(c).is_ok_and(is_of_url)
+}
+
+/// Whether an ASCII character may stand in a URL.
+fn is_of_url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b";?:@&=+$.,/%-_~#[]!'()*|".contains(&byte)
 }
 
 /// One step of FNV-1a over a name.
@@ -546,6 +613,9 @@ fn hash(before: u64, name: &str) -> u64 {
 
 /// Whether a text holds anything but the white space of XML; a no-break space is something.
 fn says_something(text: &str) -> bool {
+    if text.bytes().next().is_some_and(|first| first > b' ' && first != b'&') {
+        return true;
+    }
     let mut pieces = text.split('&');
     let is_blank = |text: &str| text.bytes().all(|b| b <= b' ');
     let begins_blank = pieces.next().is_none_or(is_blank);
