@@ -158,13 +158,9 @@ impl<'a> ElementNode<'a> {
         let holder = if self.is_object() { self.value } else { self.extra };
         let Some(holder) = holder else { return true };
         let (mut value, mut extra, mut json_name) = (None, None, "");
-        for (key, node) in holder.members() {
+        for (key, node) in holder.members_beginning(name) {
             let is_extra = key.as_bytes().first() == Some(&b'_');
             let bare = if is_extra { &key[1..] } else { key };
-            // Most members have quite another name: looked at first.
-            if !bare.as_bytes().starts_with(name.as_bytes()) {
-                continue;
-            }
             let suffix = &bare[name.len()..];
             let found = if suffix.is_empty() {
                 bare != "resourceType" || !self.is_resource()

@@ -96,10 +96,15 @@ impl Expression {
 
     /// Asks whether an invariant holds at the focus.
     pub fn check<'a>(&'a self, host: &Host<'a>, focus: &Focus<'a>) -> Verdict {
-        match self.native.and_then(|native| native.check(host, focus)) {
+        match self.check_natively(host, focus) {
             Some(verdict) => verdict,
             None => self.check_generally(host, focus),
         }
+    }
+
+    /// As [`Expression::check`], without the evaluator; `None` where only that can tell.
+    pub fn check_natively(&self, host: &Host<'_>, focus: &Focus<'_>) -> Option<Verdict> {
+        self.native?.check(host, focus)
     }
 
     /// As [`Expression::check`], by the evaluator that knows every expression: what native answers must agree with.

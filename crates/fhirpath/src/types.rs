@@ -58,16 +58,114 @@ const CHOICES: &[(&str, &str)] = &[
 
 /// The type that a choice's suffix names: `Quantity`, `string` for `String`.
 pub(crate) fn choice_suffix(suffix: &str) -> Option<&'static str> {
-    if !suffix.starts_with(|c: char| c.is_ascii_uppercase()) {
-        return None;
-    }
-    CHOICES.binary_search_by(|(name, _)| (*name).cmp(suffix)).ok().map(|at| CHOICES[at].1)
+    let letter = suffix.as_bytes().first().filter(|byte| byte.is_ascii_uppercase())? - b'A';
+    let begin = usize::from(BY_LETTER[usize::from(letter)]);
+    let end = usize::from(BY_LETTER[usize::from(letter) + 1]);
+    CHOICES[begin..end].iter().find(|(name, _)| *name == suffix).map(|(_, of)| *of)
 }
 
-/// Whether a name may be the JSON name of a choice (`valueQuantity`; also `birthDate`, which is none).
+/// Where in [`CHOICES`] each letter begins, and where the last one ends: this is asked of every second member.
+const BY_LETTER: [u8; 27] = {
+    let mut begins = [0; 27];
+    let (mut letter, mut at) = (0, 0);
+    while letter < 27 {
+        while at < CHOICES.len() && CHOICES[at].0.as_bytes()[0] < b'A' + letter as u8 {
+            at += 1;
+        }
+        begins[letter] = at as u8;
+        letter += 1;
+    }
+    begins
+};
+
+/// The names of the choices of R4, without the type. Source: the snapshots of R4's types and resources.
+const STEMS: &[&str] = &[
+    "abatement",
+    "additive",
+    "age",
+    "allowed",
+    "amount",
+    "answer",
+    "asNeeded",
+    "author",
+    "born",
+    "bounds",
+    "characteristic",
+    "chargeItem",
+    "code",
+    "collected",
+    "content",
+    "created",
+    "date",
+    "deceased",
+    "defaultValue",
+    "definingSubstance",
+    "definition",
+    "detail",
+    "diagnosis",
+    "done",
+    "dose",
+    "doseNumber",
+    "due",
+    "effective",
+    "entity",
+    "event",
+    "example",
+    "fastingStatus",
+    "fixed",
+    "identified",
+    "indication",
+    "item",
+    "legallyBinding",
+    "location",
+    "manufacturer",
+    "maxValue",
+    "medication",
+    "minValue",
+    "minimumVolume",
+    "module",
+    "multipleBirth",
+    "name",
+    "occurred",
+    "occurrence",
+    "offset",
+    "onset",
+    "participantEffective",
+    "pattern",
+    "performed",
+    "probability",
+    "procedure",
+    "product",
+    "quantity",
+    "rate",
+    "reported",
+    "scheduled",
+    "seriesDoses",
+    "serviced",
+    "source",
+    "start",
+    "statusReason",
+    "studyEffective",
+    "subject",
+    "substance",
+    "target",
+    "time",
+    "timing",
+    "topic",
+    "used",
+    "value",
+    "what",
+    "when",
+    "where",
+    "why",
+];
+
+/// Whether a name may be the JSON name of a choice: `valueQuantity` is one, `fullUrl` is none.
 pub(crate) fn looks_like_choice(name: &str) -> bool {
     let capitals = name.char_indices().filter(|(at, c)| *at > 0 && c.is_ascii_uppercase());
-    capitals.into_iter().any(|(at, _)| choice_suffix(&name[at..]).is_some())
+    capitals
+        .into_iter()
+        .any(|(at, _)| choice_suffix(&name[at..]).is_some() && STEMS.binary_search(&&name[..at]).is_ok())
 }
 
 /// What a type builds on, for the types where packages are not needed to know it.
@@ -144,5 +242,22 @@ mod tests {
     #[test]
     fn the_choices_are_sorted_by_suffix() {
         assert!(CHOICES.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(STEMS.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn every_choice_is_found_by_its_suffix_and_nothing_else_is() {
+        for (suffix, of) in CHOICES {
+            assert_eq!(choice_suffix(suffix), Some(*of), "{suffix}");
+        }
+        for none in ["", "A", "Zz", "quantity", "Quantities", "Quantit", "[", "@", "É"] {
+            assert_eq!(choice_suffix(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_a_choices_only_with_its_stem_and_a_type() {
+        assert!(looks_like_choice("valueQuantity") && looks_like_choice("minimumVolumeString"));
+        assert!(looks_like_choice("contentReference") && !looks_like_choice("fullUrl") && !looks_like_choice("value"));
     }
 }
