@@ -9,7 +9,7 @@ use epr_fhir::definitions::{BindingStrength, Constraint, Definitions, Element, F
 
 use crate::check::coded_as;
 use crate::hash::FastMap;
-use crate::invariant::{self, Compiled};
+use crate::invariant;
 use crate::primitive::PrimitiveKind;
 use crate::profile::capitalised;
 use crate::program::{
@@ -67,7 +67,7 @@ impl<'d> Program<'d> {
             return Err(no_base("Patient"));
         }
         let names = BASE_RULES.iter().map(|&r| r.to_owned());
-        let rules = names.chain(compiler.invariants.iter().map(|i| format!("invariant:{}", i.key))).collect();
+        let rules = names.chain(compiler.invariants.iter().map(|i| i.rule.to_string())).collect();
         Ok(Self {
             definitions,
             shapes: compiler.shapes.into_iter().map(|s| s.expect("every reserved shape is filled")).collect(),
@@ -320,12 +320,7 @@ impl<'d> Compiler<'d> {
             return *id;
         }
         let id = self.invariants.len() as u32;
-        self.invariants.push(InvariantProgram {
-            key: constraint.key.clone(),
-            severity: constraint.severity,
-            human: constraint.human.clone(),
-            test: Compiled::new(constraint.expression.as_deref()),
-        });
+        self.invariants.push(InvariantProgram::of(constraint));
         self.by_invariant.insert(key, id);
         id
     }

@@ -9,7 +9,7 @@ use epr_fhir::Resource;
 use epr_fhir::definitions::{Binding, BindingStrength, Constraint, Definitions, Element, FixedValue, Max, Structure};
 
 use crate::discriminator::{self, Belongs};
-use crate::invariant::{self, Compiled};
+use crate::invariant;
 use crate::program::{BindingProgram, InvariantProgram};
 
 /// The place of a [`Rule`] in [`ProfileProgram::rules`].
@@ -234,13 +234,7 @@ impl<'d> Compiler<'d> {
                 && !known.iter().any(|k| k.key == constraint.key && k.expression == constraint.expression)
         };
         let new = element.constraints.iter().filter(is_new);
-        new.map(|constraint| InvariantProgram {
-            key: constraint.key.clone(),
-            severity: constraint.severity,
-            human: constraint.human.clone(),
-            test: Compiled::new(constraint.expression.as_deref()),
-        })
-        .collect()
+        new.map(InvariantProgram::of).collect()
     }
 
     /// Whether the check against the type looks at the elements of a structure as those of the value itself.

@@ -4,7 +4,7 @@
 //! cardinality, types, bindings and invariants as numbers into the program's tables.
 
 use epr_fhir::Resource;
-use epr_fhir::definitions::{Binding, BindingStrength, ConstraintSeverity, Definitions, Max, Structure};
+use epr_fhir::definitions::{Binding, BindingStrength, Constraint, ConstraintSeverity, Definitions, Max, Structure};
 
 use crate::hash::FastMap;
 use crate::invariant::Compiled;
@@ -154,9 +154,23 @@ impl BindingProgram {
 /// One invariant, once however many elements have it.
 pub(crate) struct InvariantProgram {
     pub(crate) key: String,
+    /// Its name in the ledger.
+    pub(crate) rule: Box<str>,
     pub(crate) severity: ConstraintSeverity,
     pub(crate) human: String,
     pub(crate) test: Compiled,
+}
+
+impl InvariantProgram {
+    pub(crate) fn of(constraint: &Constraint) -> Self {
+        Self {
+            key: constraint.key.clone(),
+            rule: format!("invariant:{}", constraint.key).into(),
+            severity: constraint.severity,
+            human: constraint.human.clone(),
+            test: Compiled::new(constraint.expression.as_deref()),
+        }
+    }
 }
 
 impl Program<'_> {

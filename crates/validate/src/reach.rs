@@ -88,7 +88,7 @@ fn value_rules(program: &Program<'_>, value: &ValueProgram<'_>) -> Vec<String> {
     let binding = value.binding.map(|id| &program.bindings[id as usize]);
     // Of a preferred binding nothing is asked.
     rules.extend(binding.filter(|b| b.strength >= BindingStrength::Extensible).map(bound));
-    rules.extend(value.invariants.iter().map(|id| format!("invariant:{}", program.invariants[*id as usize].key)));
+    rules.extend(value.invariants.iter().map(|id| program.invariants[*id as usize].rule.to_string()));
     rules
 }
 
@@ -107,7 +107,7 @@ fn profile_rules(rule: &Rule<'_>) -> Vec<String> {
     let mut rules: Vec<String> =
         given.iter().filter(|(is_given, _)| *is_given).map(|(_, name)| (*name).to_owned()).collect();
     rules.extend(rule.bindings.iter().map(bound));
-    rules.extend(rule.invariants.iter().map(|invariant| format!("invariant:{}", invariant.key)));
+    rules.extend(rule.invariants.iter().map(|invariant| invariant.rule.to_string()));
     rules
 }
 

@@ -424,11 +424,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
             (main, _) => ElementNode::new(main, instance.companion, rule.home, rule.home_path, instance.type_code),
         };
+        let focus = self.focus.at(element);
         for invariant in &rule.invariants {
-            let outcome = invariant.test.test(&host, &self.focus.at(element));
+            let outcome = invariant.test.test(&host, &focus);
             if let Outcome::NotChecked(reason) = outcome {
                 self.not_checked(NotCheckedKey {
-                    rule: format!("invariant:{}", invariant.key),
+                    rule: invariant.rule.to_string(),
                     element: rule.id.to_owned(),
                     value_set: None,
                     reason,
@@ -436,7 +437,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 continue;
             }
             let failed = !matches!(outcome, Outcome::Holds);
-            self.checker.tally.count_named(&format!("invariant:{}", invariant.key), failed);
+            self.checker.tally.count_named(&invariant.rule, failed);
             if failed {
                 self.broken(&invariant.key, &invariant.human, invariant.severity);
             }

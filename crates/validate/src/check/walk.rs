@@ -373,11 +373,15 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     /// Evaluates invariants on an element.
     pub(super) fn invariants(&mut self, ids: &'p [u32], element: ElementNode<'r>) {
+        if ids.is_empty() {
+            return;
+        }
         let program: &'p Program<'p> = self.checker.program;
         let host = Host::with_definitions(Some(program.definitions));
+        let focus = self.focus.at(element);
         for &id in ids {
             let invariant = &program.invariants[id as usize];
-            match invariant.test.test(&host, &self.focus.at(element)) {
+            match invariant.test.test(&host, &focus) {
                 Outcome::Holds => self.checker.tally.count_at(BASE_RULES.len() + id as usize, false),
                 Outcome::Fails => {
                     self.checker.tally.count_at(BASE_RULES.len() + id as usize, true);
@@ -393,7 +397,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 }
                 Outcome::NotChecked(reason) => {
                     let element = render_plain(&self.steps);
-                    let rule = format!("invariant:{}", invariant.key);
+                    let rule = invariant.rule.to_string();
                     self.not_checked(NotCheckedKey { rule, element, value_set: None, reason });
                 }
             }
