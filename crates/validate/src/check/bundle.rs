@@ -185,6 +185,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             && named != known
             && bundle.entries[from].full_url.is_some_and(|url| url.starts_with("urn"))
         {
+            self.checker.tally.count(BaseRule::Reference, true);
             self.find(issues::VAL_REFERENCE_TYPE, || {
                 format!("expected the type in the reference to be that of the entry, {known}, found another")
             });

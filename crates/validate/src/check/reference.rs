@@ -109,13 +109,16 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     fn stated_type(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>, followed: &Followed<'r>) {
         let Some(stated) = node.text("type").filter(|t| !t.is_empty()) else { return };
         let stated = stated.strip_prefix(TYPES).unwrap_or(stated);
-        if !value.targets.is_empty() && !value.targets.iter().any(|t| t == stated) {
+        let is_other = !value.targets.is_empty() && !value.targets.iter().any(|t| t == stated);
+        self.checker.tally.count(BaseRule::Reference, is_other);
+        if is_other {
             let found = self.type_for_message(stated);
             let allowed = value.targets.join(", ");
             self.find(issues::VAL_REFERENCE_TYPE, || format!("expected {allowed} in type, found {found}"));
         }
         let (Followed::To(known) | Followed::Outside(known)) = followed;
         if let Some(known) = known.filter(|known| *known != stated) {
+            self.checker.tally.count(BaseRule::Reference, true);
             let found = self.type_for_message(stated);
             self.find(issues::VAL_REFERENCE_TYPE, || {
                 format!("expected {known} in type, as the reference leads to one, found {found}")
@@ -149,7 +152,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     fn target_type(&mut self, value: &'p ValueProgram<'p>, resource_type: Option<&str>, severity: Severity) {
         let Some(resource_type) = resource_type else { return };
-        if value.targets.is_empty() || value.targets.iter().any(|t| t == resource_type) {
+        if value.targets.is_empty() {
+            return;
+        }
+        let is_allowed = value.targets.iter().any(|t| t == resource_type);
+        self.checker.tally.count(BaseRule::Reference, !is_allowed);
+        if is_allowed {
             return;
         }
         let found = self.type_for_message(resource_type);
