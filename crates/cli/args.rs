@@ -131,9 +131,22 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
 
+    /// Use verdicts of earlier calls again, and keep those that are worked out: auto is for a run of 10,000 resources and more.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) reuse: Reuse,
+
     /// Begin again although the run was signed.
     #[arg(long)]
     pub(crate) discard_signature: bool,
+}
+
+/// When verdicts of earlier calls are used again. What is found is the same either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reuse {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -200,6 +213,10 @@ pub(crate) struct ValidateArgs {
     /// What could not be checked counts as an error.
     #[arg(long)]
     pub(crate) strict_terminology: bool,
+
+    /// Use verdicts of earlier calls again, and keep those that are worked out: auto is for a run of 10,000 resources and more.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) reuse: Reuse,
 
     #[command(flatten)]
     pub(crate) stage: StageArgs,

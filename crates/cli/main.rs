@@ -7,6 +7,7 @@
 //! | the project file; its rules | [`config`]; [`rules`] |
 //! | project, definitions and plans, ready for use; the run hash | [`workspace`] |
 //! | the stages in their order, and what is done already | [`stages`] |
+//! | verdicts of earlier calls: where they are | [`verdicts`] |
 //! | one file a command | [`commands`] |
 //! | exit codes, and how a failure gets its code | [`exit`] |
 //! | bars and lines on stderr | [`progress`] |
@@ -24,6 +25,7 @@ mod progress;
 mod rules;
 mod stages;
 mod summary;
+mod verdicts;
 mod workspace;
 
 use std::process::ExitCode;

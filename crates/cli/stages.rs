@@ -19,12 +19,13 @@ use epr_run::{FinishedStage, RunFolder, RunInfo, Sha256Hex, StageContext, StopFl
 use epr_validate::{RuleAction, ValidateInput};
 use serde_json::{Map, Value};
 
-use crate::args::Common;
+use crate::args::{Common, Reuse};
 use crate::clock;
 use crate::config::{NhsNumberTrust, Retired};
 use crate::exit::{Exit, Failure, Outcome, of_stage};
 use crate::output::note;
 use crate::progress::{Bar, Shown};
+use crate::verdicts;
 use crate::workspace::{Workspace, run_hash};
 
 static STOP: StopFlag = StopFlag::new();
@@ -158,10 +159,16 @@ impl Session {
         trusted.map(|s| (s.organisation.clone(), s.system.clone())).collect()
     }
 
-    pub(crate) fn validate(&self) -> Outcome<FinishedStage> {
-        self.stage(Stage::Validate, "4-validate", || {
+    pub(crate) fn validate(&self, reuse: Reuse) -> Outcome<FinishedStage> {
+        let (profiles, _) = self.workspace.project.profiles().map_err(Failure::usage)?;
+        let pays = || -> Outcome<bool> {
+            let linked = self.run.input(Stage::Link)?;
+            Ok(linked.manifest().resources.values().sum::<u64>() >= verdicts::PAYS_FROM)
+        };
+        let is_on = reuse == Reuse::Always || (reuse == Reuse::Auto && pays()?);
+        let verdicts = is_on.then(|| verdicts::open(&self.workspace.definitions, &profiles)).transpose()?;
+        let finished = self.stage(Stage::Validate, "4-validate", || {
             let file = &self.workspace.project.file;
-            let (profiles, _) = self.workspace.project.profiles().map_err(Failure::usage)?;
             let rules = crate::rules::read(&file.rules).map_err(Failure::usage)?;
             let as_of = self.run.info()?.as_of;
             let input = ValidateInput {
@@ -174,9 +181,14 @@ impl Session {
                 test_range: file.project.test_range.clone(),
                 trusted: self.trusted(),
                 old_signature: self.old_signature,
+                verdicts: verdicts.as_ref(),
             };
             epr_validate::stage::run(self.context(), &input).map_err(|error| of_stage(error, Exit::Usage))
-        })
+        })?;
+        if let Some(verdicts) = verdicts.filter(|_| !self.quiet) {
+            verdicts::tell(&verdicts);
+        }
+        Ok(finished)
     }
 
     pub(crate) fn report(&self, when: When) -> Outcome<FinishedStage> {

@@ -12,11 +12,12 @@ use epr_run::StopFlag;
 use epr_validate::Program;
 use epr_validate::files::{FilesError, FilesSummary, Strictness, check_files, without_snapshot};
 
-use crate::args::{Common, FailOn, ValidateArgs};
+use crate::args::{Common, FailOn, Reuse, ValidateArgs};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::resources::Writer;
 use crate::output::stream::settle;
 use crate::stages::{Open, Session, set_up_threads};
+use crate::verdicts;
 use crate::workspace::{R4, code_list, no_definitions, package_cache};
 
 /// Loaded where they are in the cache; what needs them is not checked where they are not.
@@ -29,7 +30,7 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
                 .next("a project names its lists of codes in [terminology]"));
         }
         let session = Session::open(common, Open::Existing, args.stage.discard_signature)?;
-        session.validate()?;
+        session.validate(args.reuse)?;
         return Ok(Exit::Done);
     }
     set_up_threads(common)?;
@@ -55,8 +56,11 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
         faults += 1;
         settle(writer.take(&without_snapshot(fault)))?;
     }
+    let verdicts = (args.reuse == Reuse::Always).then(|| verdicts::open(&definitions, &profiles)).transpose()?;
     let summary =
-        check_files(&program, &args.paths, &mut io::stdin(), &StopFlag::new(), &mut |result| writer.take(&result));
+        check_files(&program, verdicts.as_ref(), &args.paths, &mut io::stdin(), &StopFlag::new(), &mut |result| {
+            writer.take(&result)
+        });
     let summary = match summary {
         Ok(mut summary) => {
             summary.n_resources += faults;
@@ -71,6 +75,9 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
         Err(FilesError::Stopped(error)) => return Err(Failure::from(error)),
     };
     settle(writer.end(&summary, &definitions))?;
+    if let Some(verdicts) = verdicts.filter(|_| !common.quiet) {
+        verdicts::tell(&verdicts);
+    }
     // The process ends here: to give back what it holds piece by piece would take longer than many a check.
     std::mem::forget(program);
     std::mem::forget(definitions);

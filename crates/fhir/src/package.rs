@@ -245,7 +245,7 @@ impl PackageCache {
     }
 
     /// The folder for what `epr` adds of its own.
-    pub(crate) fn own_folder(&self) -> PathBuf {
+    pub fn own_folder(&self) -> PathBuf {
         self.root.join(".epr")
     }
 }

@@ -28,13 +28,15 @@ use epr_fhir::{Definitions, Resource};
 
 use crate::finding::Findings;
 use crate::hash::FastMap;
+use crate::ledger::{HonestyLedger, Sums};
 use crate::profile::ProfileProgram;
 use crate::program::Program;
-use crate::reach::Reach;
-use crate::tally::{BaseRule, HonestyLedger, Tally};
+use crate::reach::Names;
+use crate::tally::Tally;
 
 pub(crate) use coded::{Terms, coded_as};
 pub(crate) use implied::is_implied;
+pub(crate) use walk::facts_of;
 
 /// Checks one resource; for many, keep a [`Checker`].
 pub fn check(program: &Program<'_>, resource: &Resource) -> Findings {
@@ -104,25 +106,22 @@ impl<'p> Checker<'p> {
 
     /// Notes that bytes could not be read at all.
     pub(crate) fn count_unreadable(&mut self) {
-        self.tally.count(BaseRule::Syntax, true);
+        self.tally.count_unreadable();
     }
 
-    /// The counts of this checker, for [`crate::tally`].
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+    /// Names for what this checker counted.
+    pub(crate) fn names<'a>(&'a self, program: &'a Program<'a>) -> Names<'a, 'p> {
+        Names::new(program, &self.tally, self.profiles.values().filter_map(|p| p.as_ref().ok()))
     }
 }
 
 /// The honesty ledger of what some checkers of one program did.
 pub fn ledger<'a, 'p: 'a>(program: &Program<'_>, checkers: impl IntoIterator<Item = &'a Checker<'p>>) -> HonestyLedger {
-    let checkers: Vec<&Checker<'p>> = checkers.into_iter().collect();
-    let mut ledger = crate::tally::ledger(&program.rules, checkers.iter().map(|c| c.tally()));
-    let mut reach = Reach::default();
+    let mut sums = Sums::default();
     for checker in checkers {
-        reach.add(program, checker.tally(), checker.profiles.values().filter_map(|p| p.as_ref().ok()));
+        checker.names(program).add_up(&checker.tally, &mut sums);
     }
-    (ledger.elements, ledger.failures) = reach.lines();
-    ledger
+    sums.ledger()
 }
 
 /// The elements in which R4 says which Patient a resource is about, in the order in which they are asked.

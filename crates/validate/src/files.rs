@@ -15,12 +15,12 @@ use epr_model::Severity;
 use epr_run::StopFlag;
 use rayon::prelude::*;
 
-use crate::check::Checker;
 use crate::finding::Finding;
 use crate::issues;
+use crate::ledger::HonestyLedger;
 use crate::locate;
 use crate::program::Program;
-use crate::tally::HonestyLedger;
+use crate::reuse::{self, Judge, Verdicts};
 
 /// A batch ends at so many lines or bytes, whichever comes first.
 const BATCH_LINES: usize = 4_096;
@@ -82,14 +82,16 @@ pub enum FilesError {
 /// Checks files and hands each result to `sink`, in the order of paths and lines.
 ///
 /// `standard_input` is read where a path is `-`. A path that cannot be opened or read is a result with an error.
+/// Where there are `verdicts` they are used again, and those that were worked out are kept beside them.
 pub fn check_files(
     program: &Program<'_>,
+    verdicts: Option<&Verdicts>,
     paths: &[PathBuf],
     standard_input: &mut (dyn Read + Send),
     stop: &StopFlag,
     sink: &mut dyn FnMut(FileResult) -> io::Result<()>,
 ) -> Result<FilesSummary, FilesError> {
-    let workers = (0..rayon::current_num_threads()).map(|_| Mutex::new(Worker::new(program))).collect();
+    let workers = (0..rayon::current_num_threads()).map(|_| Mutex::new(Worker::new(program, verdicts))).collect();
     let mut run = Run { workers, stop, sink, summary: empty_summary(), waiting: Vec::new(), n_waiting_bytes: 0 };
     for path in paths {
         if path.as_os_str() == "-" {
@@ -100,21 +102,26 @@ pub fn check_files(
     }
     run.flush()?;
     let Run { workers, mut summary, .. } = run;
-    let workers: Vec<_> = workers.into_iter().map(|w| w.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-    summary.ledger = crate::check::ledger(program, workers.iter().map(|w| &w.checker));
+    let workers = workers.into_iter().map(|w| w.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let judges: Vec<Judge<'_>> = workers.map(|worker| worker.judge).collect();
+    summary.ledger = reuse::finish(program, verdicts, &judges);
     Ok(summary)
 }
 
 /// What one thread keeps between resources.
 struct Worker<'p> {
-    checker: Checker<'p>,
+    judge: Judge<'p>,
     resource: Resource,
     xml: XmlReader<'p>,
 }
 
 impl<'p> Worker<'p> {
-    fn new(program: &'p Program<'_>) -> Self {
-        Self { checker: Checker::new(program), resource: Resource::default(), xml: XmlReader::new(program.definitions) }
+    fn new(program: &'p Program<'_>, verdicts: Option<&'p Verdicts>) -> Self {
+        Self {
+            judge: Judge::new(program, verdicts),
+            resource: Resource::default(),
+            xml: XmlReader::new(program.definitions),
+        }
     }
 
     fn check(&mut self, file: &str, line: u64, form: Form, bytes: &[u8]) -> FileResult {
@@ -124,12 +131,13 @@ impl<'p> Worker<'p> {
             self.resource.parse_nearly_json_into(bytes)
         };
         if let Err(fault) = read {
-            self.checker.count_unreadable();
+            self.judge.count_unreadable();
             let place = if line > 1 { String::new() } else { format!("line {}, ", fault.line) };
             let detail = format!("{place}column {}: {}", fault.column, fault.what);
             return unreadable(file, line, issues::VAL_SYNTAX, Severity::Fatal, detail);
         }
-        let findings = self.checker.check(&self.resource);
+        let form = if form == Form::Xml { reuse::Form::Xml } else { reuse::Form::NearlyJson };
+        let findings = self.judge.check(form, bytes, &self.resource);
         let places = locate::places(&self.resource, &findings.issues, line);
         FileResult {
             file: file.to_owned(),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use epr_model::Severity;
 
 /// One thing found in one resource. It holds no value of the data: names of elements, what was expected, and shapes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// `VALnnnn` or a hazard's id.
     pub code: &'static str,
@@ -36,6 +36,8 @@ pub struct Facts {
     pub patient_id: Option<String>,
     /// Relative references out of the resource: element without indices, target type, target id.
     pub references: Vec<ReferenceFact>,
+    /// How many of the references lead to an id such as this program makes.
+    pub n_references: u64,
 }
 
 /// One relative reference.

@@ -14,7 +14,8 @@
 //! | hazard rules, one file each | [`rules`] |
 //! | the stage of a run: issues, holds, ledgers | [`stage`] |
 //! | `epr validate` on files, its machine format | [`files`], [`outcome`] |
-//! | the honesty ledger; element by element | [`tally`], `reach` |
+//! | the honesty ledger; what threads count, and its names | [`ledger`](mod@ledger); `tally`, `reach` |
+//! | verdicts of earlier invocations used again | [`reuse`] |
 //! | what each issue code means | [`issues`] |
 
 pub mod check;
@@ -25,6 +26,7 @@ pub mod finding;
 mod hash;
 mod invariant;
 pub mod issues;
+pub mod ledger;
 mod locate;
 mod moment;
 pub mod outcome;
@@ -32,9 +34,10 @@ pub mod primitive;
 mod profile;
 pub mod program;
 mod reach;
+pub mod reuse;
 pub mod rules;
 pub mod stage;
-pub mod tally;
+mod tally;
 
 pub use check::{Checker, check};
 pub use compile::CompileError;
@@ -42,4 +45,5 @@ pub use files::{FileResult, FilesError, FilesSummary, Strictness, check_files};
 pub use finding::{Facts, Finding, Findings, ReferenceFact};
 pub use issues::ISSUES;
 pub use program::Program;
+pub use reuse::Verdicts;
 pub use stage::{RuleAction, ValidateError, ValidateInput, run};

@@ -1,70 +1,83 @@
-//! How far the check reached: per definition and element, how many values were judged and by which rules.
+//! Names for what was counted by number: how far the check reached, per definition and element, and by which rules.
 //!
 //! The walk counts visits by number only; names are put to them here, once, when the ledger is made. What could not be
 //! judged among them stands beside it, in the ledger's `not_checked`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use epr_fhir::definitions::BindingStrength;
 
+use crate::hash::FastMap;
+use crate::ledger::{Counter, Sums};
 use crate::profile::{ProfileProgram, Rule};
-use crate::program::{BindingProgram, Program, ValueProgram, What};
-use crate::tally::{FailedElement, FailureKey, JudgedElement, Tally};
+use crate::program::{BindingProgram, Program, Shape, ValueProgram, What};
+use crate::tally::{BASE_RULES, BaseRule, Cell, OwnNames, Tally};
 
-/// The sums over all threads, by names: their numbers differ from thread to thread.
-#[derive(Default)]
-pub(crate) struct Reach {
-    /// By definition and element.
-    judged: BTreeMap<(String, String), (u64, Vec<String>)>,
-    failed: BTreeMap<FailureKey, u64>,
+/// The names of all counters of one tally.
+pub(crate) struct Names<'a, 'p> {
+    program: &'a Program<'a>,
+    values: FastMap<u32, (&'a Shape<'a>, &'a ValueProgram<'a>)>,
+    profiles: FastMap<u32, &'a ProfileProgram<'p>>,
+    own: OwnNames<'a>,
 }
 
-impl Reach {
-    pub(crate) fn add<'a, 'p: 'a>(
-        &mut self,
-        program: &Program<'_>,
-        tally: &Tally,
+impl<'a, 'p> Names<'a, 'p> {
+    pub(crate) fn new(
+        program: &'a Program<'a>,
+        tally: &'a Tally,
         profiles: impl Iterator<Item = &'a Arc<ProfileProgram<'p>>>,
-    ) {
-        for shape in &program.shapes {
-            for value in shape.elements.iter().flat_map(|element| &element.values) {
-                let n = tally.values[value.place as usize];
-                if n > 0 {
-                    self.judge(shape.definition, &named(value), n, || value_rules(program, value));
-                }
-            }
-        }
-        for profile in profiles {
-            let visits = tally.profiles.get(profile.place as usize).into_iter().flatten();
-            for (rule, n) in profile.rules.iter().zip(visits) {
-                let rules = profile_rules(rule);
-                if *n > 0 && !rules.is_empty() {
-                    self.judge(&profile.structure.url, rule.id, *n, || rules);
-                }
-            }
-        }
-        for (key, n) in &tally.failed {
-            *self.failed.entry(key.clone()).or_default() += n;
-        }
-    }
-
-    fn judge(&mut self, definition: &str, element: &str, n: u64, rules: impl FnOnce() -> Vec<String>) {
-        let key = (definition.to_owned(), element.to_owned());
-        self.judged.entry(key).or_insert_with(|| (0, rules())).0 += n;
-    }
-
-    /// The lines of the ledger, in the order of their names.
-    pub(crate) fn lines(self) -> (Vec<JudgedElement>, Vec<FailedElement>) {
-        let judged = self.judged.into_iter();
-        let judged = judged.map(|((definition, element), (n, rules))| JudgedElement { definition, element, n, rules });
-        let failed = self.failed.into_iter().map(|((definition, element, code), n)| FailedElement {
-            definition,
-            element,
-            code: code.to_owned(),
-            n,
+    ) -> Self {
+        let values = program.shapes.iter().flat_map(|shape| {
+            let values = shape.elements.iter().flat_map(|element| &element.values);
+            values.map(move |value| (value.place, (shape, value)))
         });
-        (judged.collect(), failed.collect())
+        Self {
+            program,
+            values: values.collect(),
+            profiles: profiles.map(|profile| (profile.place, profile.as_ref())).collect(),
+            own: tally.own_names(),
+        }
+    }
+
+    /// What a counter counts; `None` for one of which nothing is told.
+    pub(crate) fn of(&self, cell: Cell) -> Option<Counter> {
+        Some(match cell {
+            Cell::Rule(at) => Counter::Rule(self.program.rules[at as usize].clone()),
+            Cell::Named(at) => Counter::Rule(self.own.named[at as usize].to_owned()),
+            Cell::Coded(at) => Counter::Coded(self.own.coded[at as usize].to_owned()),
+            Cell::NotChecked(at) => Counter::NotChecked(self.own.not_checked[at as usize].clone()),
+            Cell::Value(at) => {
+                let (shape, value) = self.values.get(&at)?;
+                Counter::Judged {
+                    definition: shape.definition.to_owned(),
+                    element: named(value),
+                    rules: value_rules(self.program, value),
+                }
+            }
+            Cell::Profile(at, rule) => {
+                let profile = self.profiles.get(&at)?;
+                let rule = profile.rules.get(rule as usize)?;
+                let rules = profile_rules(rule);
+                if rules.is_empty() {
+                    return None;
+                }
+                Counter::Judged { definition: profile.structure.url.clone(), element: rule.id.to_owned(), rules }
+            }
+        })
+    }
+
+    /// Adds all that a tally counted.
+    pub(crate) fn add_up(&self, tally: &Tally, sums: &mut Sums) {
+        for (cell, n) in tally.cells() {
+            if let Some(counter) = self.of(cell) {
+                sums.add(counter, n);
+            }
+        }
+        let n_unreadable = tally.n_unreadable();
+        sums.add(Counter::Rule(BASE_RULES[BaseRule::Syntax as usize].to_owned()), [n_unreadable, n_unreadable]);
+        for (key, n) in tally.failures() {
+            sums.fail_at(key.clone(), *n);
+        }
     }
 }
 

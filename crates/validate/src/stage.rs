@@ -43,6 +43,7 @@ use epr_run::{FinishedStage, Manifest, RunError, Sha256Hex, StageContext, StageF
 use crate::compile::CompileError;
 use crate::moment::Moment;
 use crate::program::Program;
+use crate::reuse::Verdicts;
 use crate::rules::thresholds::Thresholds;
 use crate::rules::{HazardDoc, HazardSeverity, RESOURCE_RULES, RuleSettings};
 
@@ -82,6 +83,8 @@ pub struct ValidateInput<'a> {
     /// Sources (organisation, system) whose NHS numbers the project trusts without a verification status.
     pub trusted: BTreeSet<(String, String)>,
     pub old_signature: OldSignature,
+    /// Verdicts of earlier runs that may be used again; `None`: all is worked out.
+    pub verdicts: Option<&'a Verdicts>,
 }
 
 /// Why the stage could not be done. Nothing of it is left but the partial folder.
@@ -124,6 +127,7 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
     let stream = stream::Stream {
         ctx,
         program: &program,
+        verdicts: input.verdicts,
         settings: &settings,
         actions: &actions,
         ids: &ids,
@@ -173,13 +177,13 @@ pub fn run(ctx: StageContext<'_>, input: &ValidateInput<'_>) -> Result<FinishedS
 }
 
 /// Adds what the run-wide rules were asked and found to what the ledger says of the rules over one resource.
-fn add_counts(ledger: &mut crate::tally::HonestyLedger, counts: across::Counts) {
+fn add_counts(ledger: &mut crate::ledger::HonestyLedger, counts: across::Counts) {
     for (code, n, failed) in counts {
         if let Some(line) = ledger.checked.iter_mut().find(|line| line.rule == code) {
             line.n += n;
             line.failed += failed;
         } else {
-            ledger.checked.push(crate::tally::CheckedRule { rule: code.to_owned(), n, failed });
+            ledger.checked.push(crate::ledger::CheckedRule { rule: code.to_owned(), n, failed });
         }
     }
     ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
@@ -189,18 +193,18 @@ fn add_counts(ledger: &mut crate::tally::HonestyLedger, counts: across::Counts) 
 const SWITCHED_OFF: &str = "the rule is switched off in the project file ([rules])";
 
 /// What a rule that is switched off would have looked at was not checked, if there was anything or not.
-fn tell_switched_off(ledger: &mut crate::tally::HonestyLedger) {
+fn tell_switched_off(ledger: &mut crate::ledger::HonestyLedger) {
     let off = &ledger.switched_off;
     let (gone, made) = std::mem::take(&mut ledger.checked).into_iter().partition(|line| off.contains(&line.rule));
     ledger.checked = made;
-    let gone: Vec<crate::tally::CheckedRule> = gone;
+    let gone: Vec<crate::ledger::CheckedRule> = gone;
     for rule in off {
         let types = RESOURCE_RULES.iter().find(|r| r.doc().issue.code == rule).map(|r| r.types());
         let element =
             types.filter(|types| !types.is_empty()).map_or("the whole run".to_owned(), |types| types.join(", "));
         let n = gone.iter().filter(|line| line.rule == *rule).map(|line| line.n).sum();
         let (rule, reason) = (rule.clone(), SWITCHED_OFF.to_owned());
-        ledger.not_checked.push(crate::tally::NotChecked { rule, element, value_set: None, reason, n });
+        ledger.not_checked.push(crate::ledger::NotChecked { rule, element, value_set: None, reason, n });
     }
     ledger.not_checked.sort();
 }
@@ -310,7 +314,7 @@ fn write_holds(
     Ok(held)
 }
 
-fn write_ledger(folder: &StageFolder, ledger: &crate::tally::HonestyLedger) -> Result<(), RunError> {
+fn write_ledger(folder: &StageFolder, ledger: &crate::ledger::HonestyLedger) -> Result<(), RunError> {
     let mut bytes = serde_json::to_vec_pretty(ledger).expect("the ledger has text keys only");
     bytes.push(b'\n');
     whole_file::write(&folder.file(LEDGER_FILE)?, &bytes, Access::Group)

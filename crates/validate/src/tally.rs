@@ -1,22 +1,20 @@
-//! The honesty ledger: how often each rule was checked, how often it failed, and what was not checked, and why.
+//! What one thread counts while it checks: by number, so that nothing is looked up by name for each element.
 //!
-//! A check that could not be made is *not checked*, never *valid*. Counts are sums, so a ledger put together from
-//! many threads is the same whatever the threads were.
+//! [`crate::reach`] puts names to the numbers. While a tally records, what was counted for one resource can be taken out
+//! by itself: that is the part of the ledger which a verdict that is used again brings along.
 
 use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 
 use epr_model::Severity;
 
 use crate::finding::Finding;
 use crate::hash::FastMap;
-use crate::rules::thresholds::TunedRule;
+use crate::ledger::{FailureKey, NotCheckedKey, plain_path};
 
 /// The rules that are not invariants, bindings or hazards, by their place in a tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub enum BaseRule {
+pub(crate) enum BaseRule {
     Syntax,
     UnknownElement,
     JsonForm,
@@ -41,7 +39,7 @@ pub enum BaseRule {
 }
 
 /// The names of [`BaseRule`], in its order.
-pub const BASE_RULES: &[&str] = &[
+pub(crate) const BASE_RULES: &[&str] = &[
     "syntax",
     "unknown-element",
     "type",
@@ -65,119 +63,77 @@ pub const BASE_RULES: &[&str] = &[
     "conformance",
 ];
 
-/// `ledger.json`: what the stage vouches for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HonestyLedger {
-    pub schema: u32,
-    pub checked: Vec<CheckedRule>,
-    pub not_checked: Vec<NotChecked>,
-    pub coded: Vec<CodedSystem>,
-    /// Per definition and element: how many values were judged, by which rules.
-    #[serde(default)]
-    pub elements: Vec<JudgedElement>,
-    /// Per definition, element and rule: what failed.
-    #[serde(default)]
-    pub failures: Vec<FailedElement>,
-    /// Hazard rules that the project switched off; what each would have looked at is in `not_checked`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub switched_off: Vec<String>,
-    /// Numbers in rules that the project changed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tuned: Vec<TunedRule>,
-}
-
-impl HonestyLedger {
-    /// The ledger of nothing.
-    pub(crate) fn empty() -> Self {
-        Self {
-            schema: 1,
-            checked: Vec::new(),
-            not_checked: Vec::new(),
-            coded: Vec::new(),
-            elements: Vec::new(),
-            failures: Vec::new(),
-            switched_off: Vec::new(),
-            tuned: Vec::new(),
-        }
-    }
-}
-
-/// One rule, how many times it was decided and how many times it failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckedRule {
-    pub rule: String,
-    pub n: u64,
-    pub failed: u64,
-}
-
-/// One element of one definition, and the rules that each of its values was held against.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct JudgedElement {
-    pub definition: String,
-    pub element: String,
-    pub n: u64,
-    pub rules: Vec<String>,
-}
-
-/// One kind of finding at one element, by the definition that asks for it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct FailedElement {
-    pub definition: String,
-    pub element: String,
-    pub code: String,
-    pub n: u64,
-}
-
-/// One rule at one element that could not be decided, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct NotChecked {
-    pub rule: String,
-    pub element: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value_set: Option<String>,
-    pub reason: String,
-    pub n: u64,
-}
-
-/// One code system: how many codes of it there were and how many were looked up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CodedSystem {
-    pub system: String,
-    pub n: u64,
-    pub checked: u64,
+/// The number of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Cell {
+    /// A base rule, or an invariant of the program.
+    Rule(u32),
+    /// A rule that only profiles have.
+    Named(u32),
+    /// Values judged, by the number of their program.
+    Value(u32),
+    /// The same by profile and rule.
+    Profile(u32, u32),
+    NotChecked(u32),
+    Coded(u32),
 }
 
 /// Counts of one thread.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// By place: base rules, then the program's invariants. Decided and failed.
     counts: Vec<[u64; 2]>,
+    named: Named,
     not_checked: Vec<(NotCheckedKey, u64)>,
     slots: FastMap<NotCheckedKey, u32>,
-    coded: FastMap<Box<str>, [u64; 2]>,
+    coded: Named,
     /// All of `not_checked`, kept as a running sum.
     n_not_checked: u64,
-    /// Rules that only profiles have, by name.
-    named: FastMap<Box<str>, [u64; 2]>,
     /// Above 0 while it is only asked whether a value would pass: nothing is counted.
     pub(crate) quiet: u32,
-    /// How often a value was judged, by the number of its program.
-    pub(crate) values: Vec<u64>,
-    /// The same by profile and rule.
-    pub(crate) profiles: Vec<Vec<u64>>,
-    pub(crate) failed: BTreeMap<FailureKey, u64>,
+    values: Vec<u64>,
+    profiles: Vec<Vec<u64>>,
+    failed: BTreeMap<FailureKey, u64>,
+    /// Inputs that were no resource at all.
+    n_unreadable: u64,
+    /// Whether each resource's counts are taken out before the next begins.
+    is_recording: bool,
+    /// The counters that left zero since the last were taken out.
+    touched: Vec<Cell>,
 }
 
-/// Definition, element without indices, code.
-pub(crate) type FailureKey = (String, String, &'static str);
+/// Pairs of counts by name; a name has a number once it was met.
+#[derive(Debug, Default)]
+struct Named {
+    numbers: FastMap<Box<str>, u32>,
+    counts: Vec<[u64; 2]>,
+}
 
-/// What tells one line of `not_checked` from another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct NotCheckedKey {
-    pub(crate) rule: String,
-    pub(crate) element: String,
-    pub(crate) value_set: Option<String>,
-    pub(crate) reason: String,
+impl Named {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.counts.len() as u32;
+        self.numbers.insert(name.into(), number);
+        self.counts.push([0; 2]);
+        number
+    }
+
+    fn names(&self) -> Vec<&str> {
+        let mut names = vec![""; self.counts.len()];
+        for (name, number) in &self.numbers {
+            names[*number as usize] = name;
+        }
+        names
+    }
+}
+
+/// The names of the counters that a tally numbered by itself, by their numbers.
+pub(crate) struct OwnNames<'t> {
+    pub(crate) named: Vec<&'t str>,
+    pub(crate) coded: Vec<&'t str>,
+    pub(crate) not_checked: Vec<&'t NotCheckedKey>,
 }
 
 impl Tally {
@@ -186,13 +142,18 @@ impl Tally {
     }
 
     pub(crate) fn visit(&mut self, value: u32) {
-        self.values[value as usize] += u64::from(self.quiet == 0);
+        let count = &mut self.values[value as usize];
+        if self.is_recording && self.quiet == 0 && *count == 0 {
+            self.touched.push(Cell::Value(value));
+        }
+        *count += u64::from(self.quiet == 0);
     }
 
     pub(crate) fn visit_profile(&mut self, profile: u32, rule: u32) {
         if self.quiet > 0 {
             return;
         }
+        let cell = Cell::Profile(profile, rule);
         let (profile, rule) = (profile as usize, rule as usize);
         if self.profiles.len() <= profile {
             self.profiles.resize(profile + 1, Vec::new());
@@ -201,11 +162,17 @@ impl Tally {
         if visits.len() <= rule {
             visits.resize(rule + 1, 0);
         }
+        if self.is_recording && visits[rule] == 0 {
+            self.touched.push(cell);
+        }
         visits[rule] += 1;
     }
 
-    /// Counts what was found in one resource.
+    /// Counts what was found in one resource. While recording it is not: the findings themselves are kept.
     pub(crate) fn failed(&mut self, issues: &[Finding]) {
+        if self.is_recording {
+            return;
+        }
         for issue in issues.iter().filter(|issue| issue.severity >= Severity::Error) {
             let key = (issue.definition.clone(), plain_path(&issue.path), issue.code);
             *self.failed.entry(key).or_default() += 1;
@@ -218,20 +185,30 @@ impl Tally {
 
     /// Counts `n` decisions of which `n_failed` failed.
     pub(crate) fn add(&mut self, rule: BaseRule, n: u64, n_failed: u64) {
-        add(&mut self.counts[rule as usize], [n, n_failed]);
+        self.add_at(rule as usize, [n, n_failed]);
     }
 
     pub(crate) fn count_at(&mut self, rule: usize, failed: bool) {
+        self.add_at(rule, [1, u64::from(failed)]);
+    }
+
+    fn add_at(&mut self, rule: usize, more: [u64; 2]) {
         if self.quiet > 0 {
             return;
         }
         let cell = &mut self.counts[rule];
-        cell[0] += 1;
-        cell[1] += u64::from(failed);
+        if self.is_recording && *cell == [0; 2] {
+            self.touched.push(Cell::Rule(rule as u32));
+        }
+        cell[0] += more[0];
+        cell[1] += more[1];
     }
 
     /// Takes back a failure that a profile has replaced by its own decision.
     pub(crate) fn take_back(&mut self, rule: BaseRule) {
+        if self.quiet > 0 {
+            return;
+        }
         let cell = &mut self.counts[rule as usize];
         cell[0] -= 1;
         cell[1] -= 1;
@@ -242,11 +219,13 @@ impl Tally {
         if self.quiet > 0 {
             return;
         }
-        if let Some(cell) = self.named.get_mut(rule) {
-            add(cell, [1, u64::from(failed)]);
-        } else {
-            self.named.insert(rule.into(), [1, u64::from(failed)]);
+        let number = self.named.number(rule);
+        let cell = &mut self.named.counts[number as usize];
+        if self.is_recording && *cell == [0; 2] {
+            self.touched.push(Cell::Named(number));
         }
+        cell[0] += 1;
+        cell[1] += u64::from(failed);
     }
 
     /// The place of a not-checked line, so that the hot loop counts by number.
@@ -264,7 +243,11 @@ impl Tally {
         if self.quiet > 0 {
             return;
         }
-        self.not_checked[slot as usize].1 += 1;
+        let n = &mut self.not_checked[slot as usize].1;
+        if self.is_recording && *n == 0 {
+            self.touched.push(Cell::NotChecked(slot));
+        }
+        *n += 1;
         self.n_not_checked += 1;
     }
 
@@ -273,77 +256,89 @@ impl Tally {
     }
 
     pub(crate) fn coded(&mut self, system: &str, checked: bool) {
-        if let Some(cell) = self.coded.get_mut(system) {
-            cell[0] += 1;
-            cell[1] += u64::from(checked);
-        } else {
-            self.coded.insert(system.into(), [1, u64::from(checked)]);
+        if self.quiet > 0 {
+            return;
         }
+        let number = self.coded.number(system);
+        let cell = &mut self.coded.counts[number as usize];
+        if self.is_recording && *cell == [0; 2] {
+            self.touched.push(Cell::Coded(number));
+        }
+        cell[0] += 1;
+        cell[1] += u64::from(checked);
     }
-}
 
-/// Adds the tallies of all threads up; `rules` are the names by place. Lines are sorted.
-pub(crate) fn ledger<'a>(rules: &[String], tallies: impl Iterator<Item = &'a Tally>) -> HonestyLedger {
-    let mut counts = BTreeMap::<&str, [u64; 2]>::new();
-    let mut not_checked = BTreeMap::<&NotCheckedKey, u64>::new();
-    let mut coded = BTreeMap::<&str, [u64; 2]>::new();
-    for tally in tallies {
-        for (name, cell) in rules.iter().zip(&tally.counts) {
-            add(counts.entry(name).or_default(), *cell);
-        }
-        for (name, cell) in &tally.named {
-            add(counts.entry(name).or_default(), *cell);
-        }
-        for (key, n) in &tally.not_checked {
-            *not_checked.entry(key).or_default() += n;
-        }
-        for (system, cell) in &tally.coded {
-            add(coded.entry(system).or_default(), *cell);
-        }
+    /// Counts an input that is no resource at all.
+    pub(crate) fn count_unreadable(&mut self) {
+        self.n_unreadable += 1;
     }
-    HonestyLedger {
-        schema: 1,
-        checked: counts
-            .into_iter()
-            .filter(|(_, c)| c[0] > 0)
-            .map(|(rule, c)| CheckedRule { rule: rule.to_owned(), n: c[0], failed: c[1] })
-            .collect(),
-        not_checked: not_checked
-            .into_iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(key, n)| NotChecked {
-                rule: key.rule.clone(),
-                element: key.element.clone(),
-                value_set: key.value_set.clone(),
-                reason: key.reason.clone(),
-                n,
-            })
-            .collect(),
-        coded: coded
-            .into_iter()
-            .map(|(system, c)| CodedSystem { system: system.to_owned(), n: c[0], checked: c[1] })
-            .collect(),
-        elements: Vec::new(),
-        failures: Vec::new(),
-        switched_off: Vec::new(),
-        tuned: Vec::new(),
-    }
-}
 
-/// A path without the places in its lists.
-fn plain_path(path: &str) -> String {
-    let mut plain = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(open) = rest.find('[') {
-        plain.push_str(&rest[..open]);
-        rest = rest[open..].find(']').map_or("", |close| &rest[open + close + 1..]);
+    pub(crate) fn n_unreadable(&self) -> u64 {
+        self.n_unreadable
     }
-    plain + rest
-}
 
-fn add(cell: &mut [u64; 2], more: [u64; 2]) {
-    cell[0] += more[0];
-    cell[1] += more[1];
+    /// Begins or ends recording; what was counted before must have been taken out.
+    pub(crate) fn record(&mut self, is_recording: bool) {
+        self.is_recording = is_recording;
+    }
+
+    /// Takes out what was counted since the last time, in the order in which the counters were first met.
+    pub(crate) fn take(&mut self, into: &mut Vec<(Cell, [u64; 2])>) {
+        for at in 0..self.touched.len() {
+            let cell = self.touched[at];
+            let n = self.take_cell(cell);
+            // Counted and taken back, or met again after that.
+            if n != [0; 2] {
+                into.push((cell, n));
+            }
+        }
+        self.touched.clear();
+    }
+
+    fn take_cell(&mut self, cell: Cell) -> [u64; 2] {
+        match cell {
+            Cell::Rule(at) => std::mem::take(&mut self.counts[at as usize]),
+            Cell::Named(at) => std::mem::take(&mut self.named.counts[at as usize]),
+            Cell::Coded(at) => std::mem::take(&mut self.coded.counts[at as usize]),
+            Cell::Value(at) => [std::mem::take(&mut self.values[at as usize]), 0],
+            Cell::Profile(at, rule) => [std::mem::take(&mut self.profiles[at as usize][rule as usize]), 0],
+            Cell::NotChecked(at) => [std::mem::take(&mut self.not_checked[at as usize].1), 0],
+        }
+    }
+
+    /// Everything that was counted and not taken out.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (Cell, [u64; 2])> {
+        let single = |n: u64| [n, 0];
+        let pairs = |counts: &[[u64; 2]], of: fn(u32) -> Cell| -> Vec<(Cell, [u64; 2])> {
+            counts.iter().enumerate().map(|(at, n)| (of(at as u32), *n)).collect()
+        };
+        let profiles = self.profiles.iter().enumerate().flat_map(move |(profile, visits)| {
+            visits.iter().enumerate().map(move |(rule, n)| (Cell::Profile(profile as u32, rule as u32), single(*n)))
+        });
+        let values = self.values.iter().enumerate().map(move |(at, n)| (Cell::Value(at as u32), single(*n)));
+        let not_checked = self.not_checked.iter().enumerate();
+        let not_checked = not_checked.map(move |(at, (_, n))| (Cell::NotChecked(at as u32), single(*n)));
+        pairs(&self.counts, Cell::Rule)
+            .into_iter()
+            .chain(pairs(&self.named.counts, Cell::Named))
+            .chain(pairs(&self.coded.counts, Cell::Coded))
+            .chain(values)
+            .chain(profiles)
+            .chain(not_checked)
+            .filter(|(_, n)| *n != [0; 2])
+    }
+
+    pub(crate) fn failures(&self) -> &BTreeMap<FailureKey, u64> {
+        &self.failed
+    }
+
+    pub(crate) fn own_names(&self) -> OwnNames<'_> {
+        OwnNames {
+            named: self.named.names(),
+            coded: self.coded.names(),
+            not_checked: self.not_checked.iter().map(|(key, _)| key).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -356,32 +351,44 @@ mod tests {
         assert_eq!(BASE_RULES.len(), BaseRule::Conformance as usize + 1);
     }
 
-    #[test]
-    fn a_ledger_does_not_depend_on_how_the_work_was_split() {
-        let rules: Vec<String> = BASE_RULES.iter().map(|&r| r.to_owned()).collect();
-        let key = |reason: &str| NotCheckedKey {
-            rule: "binding:required".to_owned(),
+    /// What is counted for one resource, twice over.
+    fn work(tally: &mut Tally) {
+        tally.count(BaseRule::Format, true);
+        tally.count(BaseRule::BindingRequired, true);
+        tally.take_back(BaseRule::BindingRequired);
+        tally.visit(2);
+        tally.visit_profile(1, 3);
+        tally.count_named("invariant:uk-1", false);
+        tally.coded("urn:a", true);
+        let slot = tally.slot(NotCheckedKey {
+            rule: "binding".to_owned(),
             element: "Encounter.class".to_owned(),
             value_set: None,
-            reason: reason.to_owned(),
-        };
-        let work = [("a", true), ("b", false), ("a", false), ("c", true)];
-        let split = |at: usize| {
-            let mut tallies = [Tally::new(rules.len(), 0), Tally::new(rules.len(), 0)];
-            for (i, (what, failed)) in work.iter().enumerate() {
-                let tally = &mut tallies[usize::from(i >= at)];
-                tally.count(BaseRule::Format, *failed);
-                tally.coded(what, *failed);
-                let slot = tally.slot(key(what));
-                tally.not_checked(slot);
-            }
-            ledger(&rules, tallies.iter())
-        };
-        let whole = split(4);
-        assert_eq!(whole.checked, [CheckedRule { rule: "format".to_owned(), n: 4, failed: 2 }]);
-        assert_eq!(whole.not_checked.iter().map(|l| l.n).collect::<Vec<_>>(), [2, 1, 1]);
-        for at in 0..4 {
-            assert_eq!(split(at), whole);
+            reason: "absent".to_owned(),
+        });
+        tally.not_checked(slot);
+        tally.quiet += 1;
+        tally.add(BaseRule::Cardinality, 7, 1);
+        tally.coded("urn:b", true);
+        tally.visit(0);
+        tally.quiet -= 1;
+    }
+
+    #[test]
+    fn what_is_taken_out_is_all_that_was_counted_and_leaves_nothing() {
+        let (mut plain, mut recording) = (Tally::new(BASE_RULES.len(), 3), Tally::new(BASE_RULES.len(), 3));
+        work(&mut plain);
+        recording.record(true);
+        for _ in 0..2 {
+            let mut taken = Vec::new();
+            work(&mut recording);
+            recording.take(&mut taken);
+            assert_eq!(taken.len(), 6);
+            let counted: Vec<_> = plain.cells().collect();
+            assert!(taken.iter().all(|one| counted.contains(one)), "{taken:?}\n{counted:?}");
+            assert_eq!(taken.len(), counted.len());
+            assert_eq!(recording.cells().count(), 0);
         }
+        assert_eq!(recording.n_not_checked(), 2);
     }
 }

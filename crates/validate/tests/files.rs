@@ -19,7 +19,7 @@ const BAD: &str = r#"{"resourceType":"Patient","id":"p2","gender":"F"}"#;
 fn lines(folder: &Path, paths: &[PathBuf], input: &str) -> Option<String> {
     let program = Program::compile(r4::definitions()?, &BTreeMap::new()).unwrap();
     let mut shown = String::new();
-    let summary = check_files(&program, paths, &mut input.as_bytes(), &StopFlag::new(), &mut |result| {
+    let summary = check_files(&program, None, paths, &mut input.as_bytes(), &StopFlag::new(), &mut |result| {
         let line = outcome::ndjson_line(&result, result.is_valid(Strictness::Plain));
         shown.push_str(&String::from_utf8(line).unwrap());
         shown.push('\n');

@@ -185,6 +185,7 @@ fn validate(world: &World, rules: &[(&str, RuleAction)]) -> Option<Result<Finish
         test_range: vec!["999".to_owned()],
         trusted: BTreeSet::new(),
         old_signature: OldSignature::Keep,
+        verdicts: None,
     };
     Some(stage::run(StageContext { run: &run, progress: &Silent, stop: &StopFlag::new() }, &input))
 }

@@ -150,7 +150,7 @@ fn judge(folder: &Path, base: &Definitions, case: Node<'_>) -> Step {
     let program = Program::compile(&definitions, &about.into_iter().collect()).unwrap();
     let mut found = Vec::new();
     let paths = [folder.join(file)];
-    check_files(&program, &paths, &mut std::io::empty(), &StopFlag::new(), &mut |result| {
+    check_files(&program, None, &paths, &mut std::io::empty(), &StopFlag::new(), &mut |result| {
         let errors = result.issues.iter().filter(|issue| issue.severity >= Severity::Error);
         found.extend(errors.map(|issue| format!("{} {}: {}", issue.code, issue.path, issue.detail)));
         Ok(())

@@ -16,7 +16,7 @@ use epr_run::parts::PartWriter;
 use epr_run::records::{self, HoldRecord, KeyRecord, RecordWriter, RefRecord};
 use epr_run::{FinishedStage, Manifest, Sha256Hex, StageContext, StopFlag};
 use epr_validate::rules::thresholds::Thresholds;
-use epr_validate::{RuleAction, ValidateError, ValidateInput, stage};
+use epr_validate::{RuleAction, ValidateError, ValidateInput, Verdicts, stage};
 
 fn id(n: u8) -> ResourceId {
     ResourceId::from_bytes([n; 16])
@@ -152,6 +152,16 @@ fn validate_with(
     profiles: &[(&str, &str)],
     stop: &StopFlag,
 ) -> Option<Result<FinishedStage, ValidateError>> {
+    validate_from(run, rules, profiles, stop, None)
+}
+
+fn validate_from(
+    run: &RunFolder,
+    rules: &[(&str, RuleAction)],
+    profiles: &[(&str, &str)],
+    stop: &StopFlag,
+    verdicts: Option<&Verdicts>,
+) -> Option<Result<FinishedStage, ValidateError>> {
     let input = ValidateInput {
         run_hash: hash(),
         definitions: r4::definitions()?,
@@ -162,6 +172,7 @@ fn validate_with(
         test_range: vec!["999".to_owned()],
         trusted: BTreeSet::new(),
         old_signature: OldSignature::Keep,
+        verdicts,
     };
     let ctx = StageContext { run, progress: &Silent, stop };
     Some(stage::run(ctx, &input))
@@ -238,7 +249,7 @@ fn a_rule_that_is_switched_off_is_not_checked_and_the_ledger_says_so() {
     assert_eq!(told.filter(|i| i.code == "ID-09" || i.code == "DA-03").count(), 0);
     assert!(!finished.manifest().issues.contains_key("ID-09"));
     let text = std::fs::read_to_string(finished.path().join(stage::LEDGER_FILE)).unwrap();
-    let ledger: epr_validate::tally::HonestyLedger = serde_json::from_str(&text).unwrap();
+    let ledger: epr_validate::ledger::HonestyLedger = serde_json::from_str(&text).unwrap();
     assert_eq!(ledger.switched_off, ["AP-03", "DA-03", "ID-09"]);
     assert!(!ledger.checked.iter().any(|line| ledger.switched_off.contains(&line.rule)));
     let of_rules = ledger.not_checked.iter().filter(|line| ledger.switched_off.contains(&line.rule));
@@ -293,7 +304,7 @@ fn a_profile_that_is_not_loaded_is_not_checked_and_never_valid() {
     let result = validate_with(&run, &[], &[("Patient", UK_CORE)], &StopFlag::new());
     let Some(finished) = result else { return };
     let bytes = std::fs::read(finished.unwrap().path().join(stage::LEDGER_FILE)).unwrap();
-    let ledger: epr_validate::tally::HonestyLedger = serde_json::from_slice(&bytes).unwrap();
+    let ledger: epr_validate::ledger::HonestyLedger = serde_json::from_slice(&bytes).unwrap();
     let lines: Vec<_> = ledger.not_checked.iter().map(|l| (l.rule.as_str(), l.element.as_str(), l.n)).collect();
     assert_eq!(lines, [("profile", "Patient", 3)]);
     assert_eq!(ledger.not_checked[0].reason, format!("profile {UK_CORE} is in no loaded package"));
@@ -322,7 +333,27 @@ fn a_reference_that_no_earlier_stage_listed_is_not_checked() {
     let run = make_run(folder.path(), &made);
     let Some(finished) = validate(&run, &[]) else { return };
     let bytes = std::fs::read(finished.unwrap().path().join(stage::LEDGER_FILE)).unwrap();
-    let ledger: epr_validate::tally::HonestyLedger = serde_json::from_slice(&bytes).unwrap();
+    let ledger: epr_validate::ledger::HonestyLedger = serde_json::from_slice(&bytes).unwrap();
     let lines: Vec<_> = ledger.not_checked.iter().map(|l| (l.rule.as_str(), l.element.as_str(), l.n)).collect();
     assert_eq!(lines, [("reference", "Reference.reference", 1)]);
+}
+
+#[test]
+fn a_run_that_uses_verdicts_again_writes_the_same_files() {
+    let Some(definitions) = r4::definitions() else { return };
+    let books = tempfile::tempdir().unwrap();
+    let run = |verdicts: Option<&Verdicts>| {
+        let folder = tempfile::tempdir().unwrap();
+        let run = make_run(folder.path(), &resources());
+        let stage = validate_from(&run, &[], &[], &StopFlag::new(), verdicts).unwrap().unwrap();
+        (stage.manifest().files.clone(), show(&stage))
+    };
+    let plain = run(None);
+    for n_reused in [0, 1] {
+        let verdicts = Verdicts::open(books.path(), "a build", definitions, &BTreeMap::new());
+        assert_eq!(run(Some(&verdicts)), plain);
+        let (asked, reused) = verdicts.counts();
+        assert!(asked > 5);
+        assert_eq!(reused, asked * n_reused);
+    }
 }

@@ -87,7 +87,7 @@ fn ours(program: &Program<'_>, texts: &[String]) -> Vec<Vec<Fault>> {
     let mut found = vec![Vec::new(); texts.len()];
     let stop = epr_run::StopFlag::new();
     let paths: Vec<_> = (0..texts.len()).map(path).collect();
-    epr_validate::check_files(program, &paths, &mut std::io::empty(), &stop, &mut |result| {
+    epr_validate::check_files(program, None, &paths, &mut std::io::empty(), &stop, &mut |result| {
         let n: usize = Path::new(&result.file).file_stem().unwrap().to_string_lossy().parse().unwrap();
         let errors = result.issues.into_iter().filter(|i| i.severity >= epr_model::Severity::Error);
         found[n] = errors.map(|i| Fault { code: i.code.to_owned(), at: i.path, text: i.detail }).collect();

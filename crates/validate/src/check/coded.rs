@@ -17,8 +17,9 @@ use super::walk::Walk;
 use crate::finding::Step;
 use crate::hash::FastMap;
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::program::{BindingProgram, Coded, NO_ID, Program, ValueProgram};
-use crate::tally::{BASE_RULES, BaseRule, NotCheckedKey, Tally};
+use crate::tally::{BASE_RULES, BaseRule, Tally};
 
 /// Answers that one thread has had already.
 pub(crate) struct Terms {

@@ -19,7 +19,8 @@ use epr_fhir::{Node, Resource};
 use super::walk::Walk;
 use crate::finding::Step;
 use crate::issues;
-use crate::tally::{BaseRule, NotCheckedKey};
+use crate::ledger::NotCheckedKey;
+use crate::tally::BaseRule;
 
 /// One step below the resource at hand, with its place in a list.
 type Way<'a> = (&'a str, Option<usize>);

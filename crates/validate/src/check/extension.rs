@@ -11,9 +11,10 @@ use super::walk::Walk;
 use crate::compile::CANONICAL;
 use crate::finding::render_plain;
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::profile::capitalised;
 use crate::program::Shape;
-use crate::tally::{BaseRule, NotCheckedKey};
+use crate::tally::BaseRule;
 
 const HL7: &str = "http://hl7.org/fhir/StructureDefinition/";
 /// HL7's own tools mark their definitions with these; no package defines them all.

@@ -12,8 +12,9 @@ use super::value::{equal, holds};
 use super::walk::{Walk, describe};
 use crate::discriminator::items;
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::profile::{Given, Rule};
-use crate::tally::{BaseRule, NotCheckedKey};
+use crate::tally::BaseRule;
 
 /// The members of data types that are compared one by one, and their types.
 const MEMBERS: &[(&str, &[(&str, &str)])] = &[

@@ -12,9 +12,10 @@ use super::walk::{Place, Walk};
 use crate::finding::{Finding, Step};
 use crate::invariant::Outcome;
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::profile::{JsonName, ProfileProgram, Rule, RuleId};
 use crate::program::BindingProgram;
-use crate::tally::{BaseRule, NotCheckedKey};
+use crate::tally::BaseRule;
 
 /// How deep profiles may ask for profiles of the same value: more is a definition that asks for itself.
 const DEPTH_LIMIT: u32 = 40;

@@ -31,7 +31,7 @@ use self::response::Judge;
 use super::walk::Walk;
 use crate::finding::render_plain;
 use crate::issues;
-use crate::tally::NotCheckedKey;
+use crate::ledger::NotCheckedKey;
 
 /// The rule of the ledger under which all of this is counted.
 const RULE: &str = "questionnaire";

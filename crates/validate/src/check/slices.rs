@@ -10,8 +10,9 @@ use super::value::holds;
 use super::walk::Walk;
 use crate::discriminator::{Belongs, Expected, PathStep, Test, items};
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::profile::{ProfileProgram, RuleId, SliceRule, SlicingRule};
-use crate::tally::{BaseRule, NotCheckedKey};
+use crate::tally::BaseRule;
 
 /// Where an item belongs.
 enum Belonging {

@@ -7,8 +7,9 @@ use epr_model::Severity;
 use super::profile::Instance;
 use super::walk::{Place, Walk};
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::profile::{Rule, TargetRule};
-use crate::tally::{BaseRule, NotCheckedKey};
+use crate::tally::BaseRule;
 
 /// The base of HL7's canonical URLs: of a type by itself it is not told again that the target breaks it.
 const HL7: &str = "http://hl7.org/fhir/StructureDefinition/";
@@ -106,6 +107,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         {
             let allowed = target.types.join(", ");
             let detail = format!("expected a reference to {allowed}, found one that says it leads to {known}");
+            self.checker.tally.count(BaseRule::Reference, true);
             self.push(issues::VAL_REFERENCE_TYPE, Severity::Warning, detail);
             return;
         }

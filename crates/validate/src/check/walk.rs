@@ -6,7 +6,7 @@ use std::rc::Rc;
 use epr_fhir::definitions::{ConstraintSeverity, Max};
 use epr_fhir::{Node, NodeKind, Resource};
 use epr_fhirpath::{ElementNode, Focus, Host};
-use epr_model::{Severity, shape};
+use epr_model::{ResourceId, Severity, shape};
 
 use super::Checker;
 use super::bundle::BundleIndex;
@@ -16,8 +16,9 @@ use crate::finding::{Facts, Finding, Findings, Step, key_for_message, render, re
 use crate::hash::FastMap;
 use crate::invariant::Outcome;
 use crate::issues;
+use crate::ledger::NotCheckedKey;
 use crate::program::{ElementProgram, NameEntry, Program, Shape, ShapeId, What};
-use crate::tally::{BASE_RULES, BaseRule, NotCheckedKey};
+use crate::tally::{BASE_RULES, BaseRule};
 
 /// One walk: what is around the node at hand, and what was found so far.
 pub(super) struct Walk<'c, 'p, 'r> {
@@ -120,7 +121,8 @@ pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource)
     };
     walk.source_faults(resource);
     walk.any_resource(root, Place::Root);
-    let (issues, facts) = (walk.issues, walk.facts);
+    let (issues, mut facts) = (walk.issues, walk.facts);
+    facts.n_references = facts.references.iter().filter(|r| r.to_id.parse::<ResourceId>().is_ok()).count() as u64;
     checker.tally.failed(&issues);
     Findings { issues, facts, not_checked: checker.tally.n_not_checked() - before }
 }
@@ -147,7 +149,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if place == Place::Root {
             let name = &all.shapes[program.shape as usize].type_name;
             self.steps.push(Step { name, index: None, of_type: None });
-            self.root_facts(node, type_name);
+            self.facts = facts_of(node);
         }
         let outer = (self.container, self.focus, self.inside_contained);
         let outer_definition = std::mem::replace(&mut self.definition, all.shapes[program.shape as usize].definition);
@@ -216,13 +218,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.bundle_link_ids = None;
         }
         Some(outer)
-    }
-
-    fn root_facts(&mut self, node: Node<'r>, type_name: &str) {
-        let id = node.text("id");
-        self.facts.resource_type = Some(type_name.to_owned());
-        self.facts.id = id.map(ToOwned::to_owned);
-        self.facts.patient_id = if type_name == "Patient" { id.map(ToOwned::to_owned) } else { patient_of(node) };
     }
 
     pub(super) fn object(&mut self, shape_id: ShapeId, node: Node<'r>, of: ObjectOf) -> Children {
@@ -439,6 +434,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let definition = self.definition.to_owned();
         self.issues.push(Finding { code, severity, path: render(&self.steps), detail, definition });
     }
+}
+
+/// What a resource of a known type says of itself: its type, its id, and whom it is about.
+pub(crate) fn facts_of(node: Node<'_>) -> Facts {
+    let own = |name: &str| node.text(name).map(ToOwned::to_owned);
+    let (resource_type, id) = (own("resourceType"), own("id"));
+    let patient_id = if resource_type.as_deref() == Some("Patient") { id.clone() } else { patient_of(node) };
+    Facts { resource_type, id, patient_id, ..Facts::default() }
 }
 
 /// The Patient that a resource is about, by the elements that R4 uses for it.

@@ -16,12 +16,12 @@ use super::ids::Ids;
 use super::people::{self, People};
 use super::run_wide::RefFindings;
 use super::{Actions, Output, RuleAction, Settings, ValidateError};
-use crate::check::Checker;
 use crate::finding::Finding;
 use crate::issues;
+use crate::ledger::HonestyLedger;
 use crate::program::Program;
+use crate::reuse::{self, Judge, Verdicts};
 use crate::rules::{self, HazardFinding, RESOURCE_RULES, RuleSettings};
-use crate::tally::HonestyLedger;
 
 /// A batch ends at so many lines or bytes, whichever comes first.
 const BATCH_LINES: usize = 8_192;
@@ -31,6 +31,7 @@ const BATCH_BYTES: usize = 16 << 20;
 pub(super) struct Stream<'a> {
     pub(super) ctx: StageContext<'a>,
     pub(super) program: &'a Program<'a>,
+    pub(super) verdicts: Option<&'a Verdicts>,
     pub(super) settings: &'a Settings<'a>,
     pub(super) actions: &'a Actions<'a>,
     pub(super) ids: &'a Ids,
@@ -52,7 +53,7 @@ pub(super) struct Streamed {
 
 /// What one thread keeps from line to line.
 struct Worker<'a> {
-    checker: Checker<'a>,
+    judge: Judge<'a>,
     resource: Resource,
     hazards: Vec<HazardFinding>,
     /// How often each resource rule was applied, and how often it found something.
@@ -130,18 +131,50 @@ impl Stream<'_> {
         std::fs::remove_dir_all(&scratch).map_err(RunError::io("delete", &scratch))?;
         let workers: Vec<_> =
             workers.into_iter().map(|w| w.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        streamed.ledger = ledger(self.program, &workers, refs);
+        streamed.ledger = self.ledger(workers, refs);
         Ok(streamed)
     }
 
     fn worker(&self) -> Worker<'_> {
         Worker {
-            checker: Checker::new(self.program),
+            judge: Judge::new(self.program, self.verdicts),
             resource: Resource::default(),
             hazards: Vec::new(),
             rules: vec![[0; 2]; RESOURCE_RULES.len()],
             n_references: 0,
         }
+    }
+
+    /// The ledger of what all threads did.
+    fn ledger(&self, workers: Vec<Worker<'_>>, refs: &RefFindings) -> HonestyLedger {
+        let n_references: u64 = workers.iter().map(|w| w.n_references).sum();
+        let (judges, counts): (Vec<Judge<'_>>, Vec<_>) = workers.into_iter().map(|w| (w.judge, w.rules)).unzip();
+        let mut ledger = reuse::finish(self.program, self.verdicts, &judges);
+        for (i, rule) in RESOURCE_RULES.iter().enumerate() {
+            let [n, failed] = counts.iter().fold([0; 2], |sum, n| [sum[0] + n[i][0], sum[1] + n[i][1]]);
+            if n > 0 {
+                ledger.checked.push(crate::ledger::CheckedRule { rule: rule.doc().issue.code.to_owned(), n, failed });
+            }
+        }
+        if refs.n_references > 0 {
+            let failed = refs.orphans.values().map(|o| o.len() as u64).sum();
+            let rule = rules::da_03::DOC.issue.code.to_owned();
+            ledger.checked.push(crate::ledger::CheckedRule { rule, n: refs.n_references, failed });
+        }
+        // What an earlier stage did not list was not looked up; that must not pass for looked up.
+        let n_unlisted = n_references.saturating_sub(refs.n_references);
+        if n_unlisted > 0 {
+            ledger.not_checked.push(crate::ledger::NotChecked {
+                rule: "reference".to_owned(),
+                element: "Reference.reference".to_owned(),
+                value_set: None,
+                reason: "the reference is not in refs.parquet, so its target was not looked for".to_owned(),
+                n: n_unlisted,
+            });
+            ledger.not_checked.sort();
+        }
+        ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
+        ledger
     }
 
     /// One part; the next batch is read while one is checked.
@@ -186,7 +219,7 @@ impl Stream<'_> {
         let mut guard = workers[index].lock().unwrap_or_else(PoisonError::into_inner);
         let worker = &mut *guard;
         if let Err(fault) = worker.resource.parse_json_into(line) {
-            worker.checker.count_unreadable();
+            worker.judge.count_unreadable();
             let identity = epr_run::line::identity(line).filter(|i| i.resource_type == folder_type);
             let id = identity.and_then(|i| i.id.parse().ok());
             let detail = format!("column {}: {}", fault.column, fault.what);
@@ -199,9 +232,8 @@ impl Stream<'_> {
             };
             return Checked { id, patient: None, findings: vec![self.found(finding)], extracted: Extracted::default() };
         }
-        let checked = worker.checker.check(&worker.resource);
-        let references = checked.facts.references.iter().filter(|r| r.to_id.parse::<ResourceId>().is_ok());
-        worker.n_references += references.count() as u64;
+        let checked = worker.judge.check(reuse::Form::Json, line, &worker.resource);
+        worker.n_references += checked.facts.n_references;
         let mut findings: Vec<Found> = checked.issues.into_iter().map(|f| self.found(f)).collect();
         if checked.facts.resource_type.as_deref() != Some(folder_type) {
             findings.push(self.found(Finding {
@@ -401,33 +433,4 @@ pub(super) fn set_lineage(issue: &mut Issue, key: &KeyRecord) {
 
 fn empty_ledger() -> HonestyLedger {
     HonestyLedger::empty()
-}
-
-fn ledger(program: &Program<'_>, workers: &[Worker<'_>], refs: &RefFindings) -> HonestyLedger {
-    let mut ledger = crate::check::ledger(program, workers.iter().map(|w| &w.checker));
-    for (i, rule) in RESOURCE_RULES.iter().enumerate() {
-        let [n, failed] = workers.iter().fold([0; 2], |sum, w| [sum[0] + w.rules[i][0], sum[1] + w.rules[i][1]]);
-        if n > 0 {
-            ledger.checked.push(crate::tally::CheckedRule { rule: rule.doc().issue.code.to_owned(), n, failed });
-        }
-    }
-    if refs.n_references > 0 {
-        let failed = refs.orphans.values().map(|o| o.len() as u64).sum();
-        let rule = rules::da_03::DOC.issue.code.to_owned();
-        ledger.checked.push(crate::tally::CheckedRule { rule, n: refs.n_references, failed });
-    }
-    // What an earlier stage did not list was not looked up; that must not pass for looked up.
-    let n_unlisted = workers.iter().map(|w| w.n_references).sum::<u64>().saturating_sub(refs.n_references);
-    if n_unlisted > 0 {
-        ledger.not_checked.push(crate::tally::NotChecked {
-            rule: "reference".to_owned(),
-            element: "Reference.reference".to_owned(),
-            value_set: None,
-            reason: "the reference is not in refs.parquet, so its target was not looked for".to_owned(),
-            n: n_unlisted,
-        });
-        ledger.not_checked.sort();
-    }
-    ledger.checked.sort_by(|a, b| a.rule.cmp(&b.rule));
-    ledger
 }

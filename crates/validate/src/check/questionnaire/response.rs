@@ -12,7 +12,7 @@ use super::{RULE, extension_value, list};
 use crate::check::walk::Walk;
 use crate::finding::{Step, render_plain};
 use crate::issues;
-use crate::tally::NotCheckedKey;
+use crate::ledger::NotCheckedKey;
 
 const MIN_OCCURS: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-minOccurs";
 const MAX_OCCURS: &str = "http://hl7.org/fhir/StructureDefinition/questionnaire-maxOccurs";
