@@ -51,7 +51,9 @@ pub(crate) fn matrix(findings: &[Finding], tally: &Tally, patients: u64) -> Risk
         *n.entry(severity).or_default() += finding.findings.n;
     }
     // By id, as people look for them; how grave each is, its column says.
-    codes.values_mut().for_each(|of_one| of_one.sort());
+    for of_one in codes.values_mut() {
+        of_one.sort();
+    }
     let n_found = codes.values().map(|c| c.len() as u64).sum();
     let n_hazards = Count::new(n_found, hazard::HAZARDS.len() as u64, "hazards");
     let columns = SEVERITIES
