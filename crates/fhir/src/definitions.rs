@@ -64,6 +64,10 @@ pub struct LoadedPackage {
     pub is_fallback: bool,
 }
 
+/// The number by which some [`Definitions`] know a structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StructureNumber(u32);
+
 /// Whether a code belongs to a value set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
@@ -265,6 +269,17 @@ impl Definitions {
         self.structure_index(url_or_type).map(|at| self.structure_at(at))
     }
 
+    /// Every type, by its name: the structure that answers for it, and how large that is. Nothing is decoded for it.
+    pub fn types(&self) -> BTreeMap<&str, (StructureNumber, StructureSize)> {
+        let types = self.structures_by_type.iter();
+        types.map(|(name, at)| (name.as_str(), (StructureNumber(*at as u32), self.size_at(*at)))).collect()
+    }
+
+    /// A structure by its number among these definitions.
+    pub fn numbered(&self, number: StructureNumber) -> &Structure {
+        self.structure_at(number.0 as usize)
+    }
+
     /// The element that a profile is about: its root, or the one whose id stands behind `#`.
     pub fn profile_element(&self, url: &str) -> Option<(&Structure, &Element)> {
         let (url, id) = url.split_once('#').map_or((url, None), |(url, id)| (url, Some(id)));
@@ -358,6 +373,15 @@ impl Definitions {
             Some(with_snapshot) => with_snapshot,
             None => pack.decode(head),
         })
+    }
+
+    fn size_at(&self, at: usize) -> StructureSize {
+        if let Some(decoded) = self.structures.decoded(at) {
+            return decoded.size();
+        }
+        let packed =
+            || self.structures.place(at).map(|(pack, place)| self.packs[pack].index.structure_heads[place].size);
+        self.kept_snapshots.size_of(at).or_else(packed).unwrap_or_default()
     }
 
     fn take(&mut self, id: String, package: Option<PackageId>, pack: Arc<Pack>) {

@@ -50,8 +50,6 @@ pub struct Checker<'p> {
     pub(crate) terms: Terms,
     /// One cell an element of each open object: how often it was seen, and as which of its types.
     pub(crate) seen: Vec<(u32, u16)>,
-    /// How many bindings have a number by which their answers are kept.
-    n_bindings: u32,
     /// The profiles that were asked for, by canonical URL.
     profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, &'static str>>,
     /// The questionnaires that were asked for, by canonical URL.
@@ -62,10 +60,9 @@ impl<'p> Checker<'p> {
     pub fn new(program: &'p Program<'_>) -> Self {
         Self {
             program,
-            tally: Tally::new(program.rules.len(), program.n_values),
-            terms: Terms::new(program.bindings.len()),
+            tally: Tally::new(program.n_rules(), program.n_values),
+            terms: Terms::new(),
             seen: Vec::new(),
-            n_bindings: program.bindings.len() as u32,
             profiles: FastMap::default(),
             questionnaires: FastMap::default(),
         }
@@ -91,10 +88,9 @@ impl<'p> Checker<'p> {
     }
 
     /// Gives the bindings of a profile the numbers by which their answers are kept.
-    fn numbered(&mut self, mut profile: ProfileProgram<'p>) -> ProfileProgram<'p> {
+    fn numbered(&self, mut profile: ProfileProgram<'p>) -> ProfileProgram<'p> {
         for binding in profile.rules.iter_mut().flat_map(|rule| &mut rule.bindings) {
-            binding.id = self.n_bindings;
-            self.n_bindings += 1;
+            binding.id = self.program.number_binding();
         }
         profile
     }

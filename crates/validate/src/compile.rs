@@ -1,8 +1,10 @@
 //! Definitions to a [`Program`].
 //!
-//! Every resource type is compiled as R4 has it. What profiles ask beyond that is compiled by [`crate::profile`].
+//! Types are compiled as R4 has them, each part when a resource first has it. What profiles ask beyond that is compiled by [`crate::profile`].
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use epr_fhir::Resource;
 use epr_fhir::definitions::{BindingStrength, Constraint, Definitions, Element, FixedValue, Structure, StructureKind};
@@ -13,10 +15,9 @@ use crate::invariant;
 use crate::primitive::PrimitiveKind;
 use crate::profile::capitalised;
 use crate::program::{
-    BindingProgram, Coded, DataType, ElementProgram, InvariantProgram, NameEntry, Program, ResourceProgram, Shape,
-    ShapeId, ValueProgram, What,
+    BindingProgram, Coded, DataType, ElementProgram, InvariantProgram, NameEntry, Program, Shape, ShapeId, TypeStart,
+    Types, ValueProgram, What,
 };
-use crate::tally::BASE_RULES;
 
 /// Why no program could be made.
 #[derive(Debug, thiserror::Error)]
@@ -31,54 +32,55 @@ pub enum CompileError {
 const R4: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 impl<'d> Program<'d> {
-    /// Compiles all resource types of the definitions; `profiles` assigns a profile to a type by its canonical URL.
+    /// Numbers all types of the definitions; `profiles` assigns a profile to a type by its canonical URL.
     ///
     /// A profile that is not loaded, or has no snapshot, is not an error: its type is checked against R4 alone and
     /// the ledger says that the profile was not checked.
     pub fn compile(definitions: &'d Definitions, profiles: &BTreeMap<String, String>) -> Result<Self, CompileError> {
-        // To decode the definitions takes as long as to compile them: another thread begins at the other end.
-        let ahead = || {
-            let names: Vec<&str> = definitions.resource_types().collect();
-            for name in names.into_iter().rev() {
-                definitions.structure(name);
+        let mut types = Types::default();
+        let (mut n_shapes, mut n_values, mut n_invariants) = (0, 0, 0);
+        for (name, (structure, size)) in definitions.types() {
+            if size.n_elements == 0 {
+                continue;
             }
-        };
-        rayon::join(|| Self::compile_all(definitions, profiles), ahead).0
-    }
-
-    fn compile_all(definitions: &'d Definitions, profiles: &BTreeMap<String, String>) -> Result<Self, CompileError> {
-        let mut compiler = Compiler {
-            definitions,
-            shapes: Vec::new(),
-            by_path: FastMap::default(),
-            bindings: Vec::new(),
-            invariants: Vec::new(),
-            by_invariant: FastMap::default(),
-            n_values: 0,
-        };
-        let element_shape = compiler.type_shape("Element").ok_or_else(|| no_base("Element"))?;
-        let mut resources = FastMap::default();
-        for name in definitions.resource_types() {
-            let base = definitions.structure(name).filter(|s| s.root().is_some()).ok_or_else(|| no_base(name))?;
-            let program = compiler.resource(base);
-            resources.insert(name.to_owned(), program);
+            types.by_name.insert(name.to_owned(), types.starts.len() as u32);
+            types.starts.push(TypeStart { structure, shapes: n_shapes, values: n_values, invariants: n_invariants });
+            n_shapes += size.n_elements;
+            n_values += size.n_types;
+            n_invariants += size.n_constraints;
         }
+        let shape_of = |name: &str| types.named(name).map(|start| start.shapes).ok_or_else(|| no_base(name));
+        let element_shape = shape_of("Element")?;
+        let resources = definitions.resource_types().map(|name| Ok((name.to_owned(), shape_of(name)?)));
+        let resources: FastMap<_, _> = resources.collect::<Result<_, CompileError>>()?;
         if resources.is_empty() {
             return Err(no_base("Patient"));
         }
-        let names = BASE_RULES.iter().map(|&r| r.to_owned());
-        let rules = names.chain(compiler.invariants.iter().map(|i| i.rule.to_string())).collect();
         Ok(Self {
             definitions,
-            shapes: compiler.shapes.into_iter().map(|s| s.expect("every reserved shape is filled")).collect(),
+            types,
+            shapes: (0..n_shapes).map(|_| OnceLock::new()).collect(),
+            invariants: (0..n_invariants).map(|_| OnceLock::new()).collect(),
             resources,
             element_shape,
-            bindings: compiler.bindings,
-            invariants: compiler.invariants,
-            rules,
-            n_values: compiler.n_values,
             assigned: profiles.iter().map(|(name, url)| (name.clone(), url.clone())).collect(),
+            n_values,
+            n_bindings: AtomicU32::new(0),
         })
+    }
+
+    /// A shape; compiled where it is the first time.
+    pub(crate) fn shape(&self, id: ShapeId) -> &Shape {
+        self.shapes[id as usize].get_or_init(|| {
+            let start = self.types.of_shape(id);
+            let structure = self.definitions.numbered(start.structure);
+            Box::new(Compiler { program: self, structure, start }.shape((id - start.shapes) as usize))
+        })
+    }
+
+    /// The number of one binding more.
+    pub(crate) fn number_binding(&self) -> u32 {
+        self.n_bindings.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -121,69 +123,65 @@ pub(crate) const CANONICAL: &[&str] = &[
     "ValueSet",
 ];
 
-struct Compiler<'d> {
-    definitions: &'d Definitions,
-    shapes: Vec<Option<Shape<'d>>>,
-    /// By structure URL and path.
-    by_path: FastMap<(String, String), ShapeId>,
-    bindings: Vec<BindingProgram>,
-    invariants: Vec<InvariantProgram>,
-    /// By key and expression.
-    by_invariant: FastMap<(String, String), u32>,
-    n_values: u32,
+/// Compiles the shapes of one type.
+struct Compiler<'p> {
+    program: &'p Program<'p>,
+    structure: &'p Structure,
+    start: TypeStart,
 }
 
-impl<'d> Compiler<'d> {
-    fn resource(&mut self, structure: &'d Structure) -> ResourceProgram {
-        let root = structure.root().expect("only structures with a snapshot are compiled");
-        let shape = self.shape(structure, &root.path);
-        let invariants = self.invariants_of([root.constraints.as_slice()]);
-        ResourceProgram { shape, invariants }
-    }
-
-    /// The shape of a data type by its name.
-    fn type_shape(&mut self, type_code: &str) -> Option<ShapeId> {
-        let structure = self.definitions.structure(type_code)?;
-        let root = structure.root()?;
-        Some(self.shape(structure, &root.path))
-    }
-
-    /// The shape of an element's children inside one structure; made once.
-    fn shape(&mut self, structure: &'d Structure, path: &str) -> ShapeId {
-        let key = (structure.url.clone(), path.to_owned());
-        if let Some(id) = self.by_path.get(&key) {
-            return *id;
-        }
-        // The number is taken before the children are compiled: types contain themselves.
-        let id = self.shapes.len() as ShapeId;
-        self.shapes.push(None);
-        self.by_path.insert(key, id);
-        let elements: Vec<_> =
-            structure.children(path).filter(|e| e.slice_name.is_none()).map(|e| self.element(structure, e)).collect();
+impl Compiler<'_> {
+    /// The shape of the children of the element at an index. Shapes name each other by number only, so none waits for another.
+    fn shape(&self, index: usize) -> Shape {
+        let structure = self.structure;
+        let parent = &structure.elements[index];
+        let path = parent.path.as_str();
+        let children = structure.children_at(index).filter(|e| e.slice_name.is_none());
+        let elements: Vec<_> = children.map(|element| self.element(element)).collect();
         let names = names_of(&elements);
-        let is_extension = structure.type_name == "Extension" && !path.contains('.');
-        let type_name = if path.contains('.') { path.to_owned() } else { structure.type_name.clone() };
-        let is_snapshot = path == "StructureDefinition.snapshot";
-        self.shapes[id as usize] =
-            Some(Shape { type_name, definition: &structure.url, elements, names, is_extension, is_snapshot });
-        id
+        let is_root = index == 0;
+        let is_resource = is_root && structure.kind == StructureKind::Resource;
+        Shape {
+            type_name: if is_root { structure.type_name.clone() } else { path.to_owned() },
+            definition: structure.url.clone(),
+            elements,
+            names,
+            invariants: if is_resource { self.invariants_of(parent, None) } else { Box::default() },
+            is_extension: is_root && structure.type_name == "Extension",
+            is_snapshot: path == "StructureDefinition.snapshot",
+        }
     }
 
-    fn element(&mut self, structure: &'d Structure, element: &'d Element) -> ElementProgram<'d> {
+    /// The number of the shape of an element of this structure.
+    fn own_shape(&self, path: &str) -> Option<ShapeId> {
+        Some(self.start.shapes + self.structure.position(path)? as u32)
+    }
+
+    /// The type of a name, or of the definition that has it as its URL.
+    fn type_of(&self, type_code: &str) -> Option<TypeStart> {
+        let types = &self.program.types;
+        types.named(type_code).or_else(|| types.named(&self.program.definitions.structure(type_code)?.type_name))
+    }
+
+    fn element(&self, element: &Element) -> ElementProgram {
+        let structure = self.structure;
         let name = element.name.strip_suffix("[x]").unwrap_or(&element.name);
+        // The same element, as far as it has a number: slices have left.
+        let at = structure.position(&element.path).unwrap_or_default();
+        let place = self.start.values + structure.size_before(at).n_types;
         let values = if let Some(path) = &element.content_reference {
             let target = structure.element(path).unwrap_or(element);
-            let shape = self.shape(structure, path);
-            vec![self.value(structure, element, name.to_owned(), &target.path, What::Object(shape), &[])]
+            let shape = self.own_shape(path).or_else(|| self.own_shape(&element.path));
+            let shape = What::Object(shape.unwrap_or(self.start.shapes));
+            vec![self.value(place, element, name.to_owned(), &target.path, shape, &[])]
         } else {
-            let types: Vec<_> = element.types.iter().collect();
-            types
-                .into_iter()
-                .filter_map(|of| {
+            let numbered = element.types.iter().zip(place..);
+            numbered
+                .filter_map(|(of, place)| {
                     let json_name =
                         if element.is_choice() { format!("{name}{}", capitalised(&of.code)) } else { name.to_owned() };
-                    let what = self.what(structure, element, &of.code)?;
-                    Some(self.value(structure, element, json_name, &of.code, what, &of.target_profiles))
+                    let what = self.what(element, &of.code)?;
+                    Some(self.value(place, element, json_name, &of.code, what, &of.target_profiles))
                 })
                 .collect()
         };
@@ -197,48 +195,46 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn what(&mut self, structure: &'d Structure, element: &Element, type_code: &str) -> Option<What> {
+    fn what(&self, element: &Element, type_code: &str) -> Option<What> {
         if let Some(kind) = PrimitiveKind::of_type(type_code) {
             return Some(What::Primitive(kind));
         }
         if matches!(type_code, "Resource" | "DomainResource") {
             return Some(What::AnyResource);
         }
-        if structure.children(&element.path).next().is_some() {
-            return Some(What::Object(self.shape(structure, &element.path)));
+        if self.structure.children(&element.path).next().is_some() {
+            return self.own_shape(&element.path).map(What::Object);
         }
-        if let Some(shape) = self.type_shape(type_code) {
-            let resource = self.definitions.resource_types().any(|r| r == type_code);
-            return Some(if resource { What::AnyResource } else { What::Object(shape) });
-        }
-        None
+        let of = self.type_of(type_code)?;
+        let is_resource = self.program.resources.contains_key(type_code);
+        Some(if is_resource { What::AnyResource } else { What::Object(of.shapes) })
     }
 
     fn value(
-        &mut self,
-        structure: &'d Structure,
-        element: &'d Element,
+        &self,
+        place: u32,
+        element: &Element,
         json_name: String,
         type_code: &str,
         what: What,
         target_profiles: &[String],
-    ) -> ValueProgram<'d> {
+    ) -> ValueProgram {
         let own = match what {
-            What::AnyResource => &[][..],
+            What::AnyResource => None,
             // What refers to another element has the rules of that element: `Questionnaire.item.item` those of an item.
             _ => match &element.content_reference {
-                Some(path) => structure.element(path),
-                None => self.definitions.structure(type_code).and_then(Structure::root),
-            }
-            .map_or(&[][..], |home| &home.constraints),
+                Some(path) => self.structure.position(path).map(|at| self.constraints_of(at)),
+                None => self.type_of(type_code).map(|of| {
+                    let root = self.program.definitions.numbered(of.structure).root();
+                    (of.invariants, root.map_or(&[][..], |root| &root.constraints))
+                }),
+            },
         };
         let coded = coded_as(type_code);
         let binding = if coded == Coded::No { None } else { self.binding(element, type_code) };
-        let place = self.n_values;
-        self.n_values += 1;
         ValueProgram {
             place,
-            structure,
+            structure: self.start.structure,
             path: element.path.clone(),
             companion_name: format!("_{json_name}"),
             json_name,
@@ -247,14 +243,14 @@ impl<'d> Compiler<'d> {
             coded,
             is_reference: type_code == "Reference",
             binding,
-            invariants: self.invariants_of([element.constraints.as_slice(), own]),
+            invariants: self.invariants_of(element, own),
             targets: self.targets(target_profiles),
             fixed: of_type(element.fixed.as_ref(), type_code),
             pattern: of_type(element.pattern.as_ref(), type_code),
             max_length: element.max_length,
-            is_resource_id: is_own_element(structure, element, "id"),
-            is_canonical_url: is_own_element(structure, element, "url")
-                && CANONICAL.contains(&structure.type_name.as_str()),
+            is_resource_id: is_own_element(self.structure, element, "id"),
+            is_canonical_url: is_own_element(self.structure, element, "url")
+                && CANONICAL.contains(&self.structure.type_name.as_str()),
             data_type: match type_code {
                 "Identifier" => Some(DataType::Identifier),
                 "Attachment" => Some(DataType::Attachment),
@@ -263,7 +259,7 @@ impl<'d> Compiler<'d> {
         }
     }
 
-    fn binding(&mut self, element: &Element, type_code: &str) -> Option<u32> {
+    fn binding(&self, element: &Element, type_code: &str) -> Option<Box<BindingProgram>> {
         let binding = element.binding.as_ref()?;
         let value_set = binding.value_set.clone()?;
         // Texts and addresses are bound loosely in definitional resources; only what is required is a check there.
@@ -276,19 +272,18 @@ impl<'d> Compiler<'d> {
         if binding.strength < lowest {
             return None;
         }
-        let id = self.bindings.len() as u32;
-        self.bindings.push(BindingProgram { id, ..BindingProgram::of(binding, element.path.clone(), value_set) });
-        Some(id)
+        let id = self.program.number_binding();
+        Some(Box::new(BindingProgram { id, ..BindingProgram::of(binding, element.path.clone(), value_set) }))
     }
 
     /// The type names behind target profiles; empty where any resource may stand.
     fn targets(&self, profiles: &[String]) -> Box<[String]> {
+        let definitions = self.program.definitions;
         let mut names: Vec<String> = Vec::with_capacity(profiles.len());
         for profile in profiles {
-            let known = profile
-                .strip_prefix(R4)
-                .filter(|name| self.definitions.structure(name).is_some_and(|s| !s.is_profile()));
-            let name = known.or_else(|| self.definitions.structure(profile).map(|s| s.type_name.as_str()));
+            let known =
+                profile.strip_prefix(R4).filter(|name| definitions.structure(name).is_some_and(|s| !s.is_profile()));
+            let name = known.or_else(|| definitions.structure(profile).map(|s| s.type_name.as_str()));
             match name {
                 // An unknown profile may be of any type: nothing can be said.
                 None | Some("Resource" | "DomainResource") => return Box::default(),
@@ -298,31 +293,38 @@ impl<'d> Compiler<'d> {
         names.into_boxed_slice()
     }
 
+    /// The rules of the element at an index, and the number of the first.
+    fn constraints_of(&self, index: usize) -> (u32, &[Constraint]) {
+        let first = self.start.invariants + self.structure.size_before(index).n_constraints;
+        (first, &self.structure.elements[index].constraints)
+    }
+
     /// The invariants of an element and its type, each once; those that the check does by itself are left to it.
-    fn invariants_of<'c>(&mut self, lists: impl IntoIterator<Item = &'c [Constraint]>) -> Box<[u32]> {
+    fn invariants_of(&self, element: &Element, own: Option<(u32, &[Constraint])>) -> Box<[u32]> {
+        let at = self.structure.position(&element.path).unwrap_or_default();
         let mut ids: Vec<u32> = Vec::new();
-        for constraint in lists.into_iter().flatten() {
-            if constraint.is_best_practice || invariant::is_native(&constraint.key) {
-                continue;
-            }
-            let id = self.invariant(constraint);
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
+        for (first, constraints) in std::iter::once(self.constraints_of(at)).chain(own) {
+            self.add_invariants(first, constraints, &mut ids);
         }
         ids.into_boxed_slice()
     }
 
-    fn invariant(&mut self, constraint: &Constraint) -> u32 {
-        let expression = constraint.expression.clone().unwrap_or_default();
-        let key = (constraint.key.clone(), expression);
-        if let Some(id) = self.by_invariant.get(&key) {
-            return *id;
+    fn add_invariants(&self, first: u32, constraints: &[Constraint], ids: &mut Vec<u32>) {
+        for (constraint, id) in constraints.iter().zip(first..) {
+            if constraint.is_best_practice || invariant::is_native(&constraint.key) {
+                continue;
+            }
+            let text = constraint.expression.as_deref();
+            let is_it = |id: &u32| {
+                let known = self.program.invariant(*id);
+                known.key == constraint.key && known.test.text() == text
+            };
+            if ids.iter().any(is_it) {
+                continue;
+            }
+            self.program.invariants[id as usize].get_or_init(|| Box::new(InvariantProgram::of(constraint)));
+            ids.push(id);
         }
-        let id = self.invariants.len() as u32;
-        self.invariants.push(InvariantProgram::of(constraint));
-        self.by_invariant.insert(key, id);
-        id
     }
 }
 
@@ -332,7 +334,7 @@ fn is_own_element(structure: &Structure, element: &Element, name: &str) -> bool 
         && element.path.strip_prefix(&*structure.type_name).and_then(|rest| rest.strip_prefix('.')) == Some(name)
 }
 
-fn names_of(elements: &[ElementProgram<'_>]) -> FastMap<Box<str>, NameEntry> {
+fn names_of(elements: &[ElementProgram]) -> FastMap<Box<str>, NameEntry> {
     let mut names = FastMap::default();
     for (e, element) in elements.iter().enumerate() {
         for (v, value) in element.values.iter().enumerate() {

@@ -69,6 +69,11 @@ impl Compiled {
         Self { text: expression.map(Into::into), forgets_absence, read: OnceLock::new() }
     }
 
+    /// The expression as written.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
     fn expression(&self) -> Result<&Expression, &String> {
         let read = self.read.get_or_init(|| {
             let Some(text) = &self.text else { return Err("the rule has no FHIRPath expression".to_owned()) };

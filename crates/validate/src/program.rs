@@ -3,46 +3,80 @@
 //! Each type, and each element that has children of its own, becomes a [`Shape`]: its members by JSON name, with
 //! cardinality, types, bindings and invariants as numbers into the program's tables.
 
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+
 use epr_fhir::Resource;
-use epr_fhir::definitions::{Binding, BindingStrength, Constraint, ConstraintSeverity, Definitions, Max, Structure};
+use epr_fhir::definitions::{
+    Binding, BindingStrength, Constraint, ConstraintSeverity, Definitions, Max, StructureNumber,
+};
 
 use crate::hash::FastMap;
 use crate::invariant::Compiled;
 use crate::primitive::PrimitiveKind;
+use crate::tally::BASE_RULES;
 
-/// The place of a [`Shape`] in [`Program::shapes`].
+/// The number of a [`Shape`]: that of the element whose children it has, among the elements of all types.
 pub(crate) type ShapeId = u32;
 
-/// Everything that [`crate::check`] needs, read-only and shared by all threads.
+/// Everything that [`crate::check`] needs, shared by all threads.
+///
+/// All numbers are those of definitions in the order of type names; so they do not depend on what is met, or when, or by
+/// which thread. What stands behind a number is compiled when it is first met: a file has few of R4's types.
 pub struct Program<'d> {
     pub(crate) definitions: &'d Definitions,
-    pub(crate) shapes: Vec<Shape<'d>>,
-    pub(crate) resources: FastMap<String, ResourceProgram>,
+    pub(crate) types: Types,
+    pub(super) shapes: Vec<OnceLock<Box<Shape>>>,
+    pub(super) invariants: Vec<OnceLock<Box<InvariantProgram>>>,
+    /// The resource types.
+    pub(crate) resources: FastMap<String, ShapeId>,
     /// The `id` and `extension` of a primitive.
     pub(crate) element_shape: ShapeId,
-    pub(crate) bindings: Vec<BindingProgram>,
-    pub(crate) invariants: Vec<InvariantProgram>,
-    /// The names of all rules by their place in a tally: base rules, then invariants.
-    pub(crate) rules: Vec<String>,
     /// The profile that each resource type is checked against, beside those that a resource claims.
     pub(crate) assigned: FastMap<String, String>,
-    /// How many [`ValueProgram`]s there are.
+    /// How many [`ValueProgram`]s there can be.
     pub(crate) n_values: u32,
+    /// How many bindings have a number so far.
+    pub(super) n_bindings: AtomicU32,
 }
 
-/// What is asked of one resource type.
-pub(crate) struct ResourceProgram {
-    pub(crate) shape: ShapeId,
-    pub(crate) invariants: Box<[u32]>,
+/// Where the numbers of each type begin.
+#[derive(Default)]
+pub(crate) struct Types {
+    pub(super) starts: Vec<TypeStart>,
+    /// Places in `starts`.
+    pub(super) by_name: FastMap<String, u32>,
+}
+
+/// The first numbers of one type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TypeStart {
+    pub(super) structure: StructureNumber,
+    pub(super) shapes: u32,
+    pub(super) values: u32,
+    pub(super) invariants: u32,
+}
+
+impl Types {
+    pub(super) fn named(&self, name: &str) -> Option<TypeStart> {
+        self.by_name.get(name).map(|at| self.starts[*at as usize])
+    }
+
+    /// The type that has a shape.
+    pub(super) fn of_shape(&self, shape: ShapeId) -> TypeStart {
+        self.starts[self.starts.partition_point(|start| start.shapes <= shape) - 1]
+    }
 }
 
 /// The members that an object may have.
-pub(crate) struct Shape<'d> {
+pub(crate) struct Shape {
     pub(crate) type_name: String,
     /// The canonical URL of the definition of the type.
-    pub(crate) definition: &'d str,
-    pub(crate) elements: Vec<ElementProgram<'d>>,
+    pub(crate) definition: String,
+    pub(crate) elements: Vec<ElementProgram>,
     pub(crate) names: FastMap<Box<str>, NameEntry>,
+    /// Those of a resource as such.
+    pub(crate) invariants: Box<[u32]>,
     pub(crate) is_extension: bool,
     /// `StructureDefinition.snapshot`, which has the ids of the differential once more.
     pub(crate) is_snapshot: bool,
@@ -58,7 +92,7 @@ pub(crate) struct NameEntry {
 }
 
 /// One element of a shape.
-pub(crate) struct ElementProgram<'d> {
+pub(crate) struct ElementProgram {
     /// Without `[x]`.
     pub(crate) name: String,
     pub(crate) min: u32,
@@ -66,15 +100,15 @@ pub(crate) struct ElementProgram<'d> {
     pub(crate) is_array: bool,
     pub(crate) is_choice: bool,
     /// One for each type that it may have.
-    pub(crate) values: Vec<ValueProgram<'d>>,
+    pub(crate) values: Vec<ValueProgram>,
 }
 
 /// One type of an element, and what is asked of a value of it.
-pub(crate) struct ValueProgram<'d> {
+pub(crate) struct ValueProgram {
     /// Its number in the program, by which visits are counted.
     pub(crate) place: u32,
     /// Where the element is defined: what FHIRPath goes on from.
-    pub(crate) structure: &'d Structure,
+    pub(crate) structure: StructureNumber,
     pub(crate) path: String,
     pub(crate) json_name: String,
     /// `_` and the name.
@@ -83,7 +117,7 @@ pub(crate) struct ValueProgram<'d> {
     pub(crate) what: What,
     pub(crate) coded: Coded,
     pub(crate) is_reference: bool,
-    pub(crate) binding: Option<u32>,
+    pub(crate) binding: Option<Box<BindingProgram>>,
     pub(crate) invariants: Box<[u32]>,
     /// Resource types that a reference may lead to; empty: any.
     pub(crate) targets: Box<[String]>,
@@ -129,7 +163,7 @@ pub(crate) const NO_ID: u32 = u32::MAX;
 
 /// A binding that is looked at.
 pub(crate) struct BindingProgram {
-    /// By which answers are kept; those of the types come first, then those of profiles as a checker meets them.
+    /// By which a checker keeps answers, and nothing else: the order in which they are met.
     pub(crate) id: u32,
     pub(crate) element: String,
     pub(crate) strength: BindingStrength,
@@ -151,7 +185,7 @@ impl BindingProgram {
     }
 }
 
-/// One invariant, once however many elements have it.
+/// One invariant.
 pub(crate) struct InvariantProgram {
     pub(crate) key: String,
     /// Its name in the ledger.
@@ -174,8 +208,26 @@ impl InvariantProgram {
 }
 
 impl Program<'_> {
-    /// The names of the rules, for the ledger.
-    pub fn rules(&self) -> &[String] {
-        &self.rules
+    /// The shapes that were met.
+    pub(crate) fn met(&self) -> impl Iterator<Item = &Shape> {
+        self.shapes.iter().filter_map(|shape| shape.get().map(Box::as_ref))
+    }
+
+    /// An invariant that a compiled shape names.
+    pub(crate) fn invariant(&self, id: u32) -> &InvariantProgram {
+        self.invariants[id as usize].get().expect("an invariant is compiled before the shape that names it")
+    }
+
+    /// How many rules are counted: base rules, then invariants.
+    pub(crate) fn n_rules(&self) -> usize {
+        BASE_RULES.len() + self.invariants.len()
+    }
+
+    /// The name of a rule by its place in a tally; `None` for an invariant that was never met.
+    pub(crate) fn rule(&self, at: usize) -> Option<String> {
+        match at.checked_sub(BASE_RULES.len()) {
+            None => Some(BASE_RULES[at].to_owned()),
+            Some(id) => self.invariants.get(id)?.get().map(|invariant| invariant.rule.to_string()),
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::tally::{BASE_RULES, BaseRule, Cell, OwnNames, Tally};
 /// The names of all counters of one tally.
 pub(crate) struct Names<'a, 'p> {
     program: &'a Program<'a>,
-    values: FastMap<u32, (&'a Shape<'a>, &'a ValueProgram<'a>)>,
+    values: FastMap<u32, (&'a Shape, &'a ValueProgram)>,
     profiles: FastMap<u32, &'a ProfileProgram<'p>>,
     own: OwnNames<'a>,
 }
@@ -27,7 +27,7 @@ impl<'a, 'p> Names<'a, 'p> {
         tally: &'a Tally,
         profiles: impl Iterator<Item = &'a Arc<ProfileProgram<'p>>>,
     ) -> Self {
-        let values = program.shapes.iter().flat_map(|shape| {
+        let values = program.met().flat_map(|shape| {
             let values = shape.elements.iter().flat_map(|element| &element.values);
             values.map(move |value| (value.place, (shape, value)))
         });
@@ -42,14 +42,14 @@ impl<'a, 'p> Names<'a, 'p> {
     /// What a counter counts; `None` for one of which nothing is told.
     pub(crate) fn of(&self, cell: Cell) -> Option<Counter> {
         Some(match cell {
-            Cell::Rule(at) => Counter::Rule(self.program.rules[at as usize].clone()),
+            Cell::Rule(at) => Counter::Rule(self.program.rule(at as usize)?),
             Cell::Named(at) => Counter::Rule(self.own.named[at as usize].to_owned()),
             Cell::Coded(at) => Counter::Coded(self.own.coded[at as usize].to_owned()),
             Cell::NotChecked(at) => Counter::NotChecked(self.own.not_checked[at as usize].clone()),
             Cell::Value(at) => {
                 let (shape, value) = self.values.get(&at)?;
                 Counter::Judged {
-                    definition: shape.definition.to_owned(),
+                    definition: shape.definition.clone(),
                     element: named(value),
                     rules: value_rules(self.program, value),
                 }
@@ -82,11 +82,11 @@ impl<'a, 'p> Names<'a, 'p> {
 }
 
 /// `Observation.value[x]:Quantity` for one type of a choice.
-fn named(value: &ValueProgram<'_>) -> String {
+fn named(value: &ValueProgram) -> String {
     if value.path.ends_with("[x]") { format!("{}:{}", value.path, value.type_code) } else { value.path.clone() }
 }
 
-fn value_rules(program: &Program<'_>, value: &ValueProgram<'_>) -> Vec<String> {
+fn value_rules(program: &Program<'_>, value: &ValueProgram) -> Vec<String> {
     let mut rules = vec!["cardinality".to_owned(), "type".to_owned()];
     if matches!(value.what, What::Primitive(_)) {
         rules.push("format".to_owned());
@@ -98,10 +98,10 @@ fn value_rules(program: &Program<'_>, value: &ValueProgram<'_>) -> Vec<String> {
         (value.is_reference, "reference"),
     ];
     rules.extend(given.iter().filter(|(is_given, _)| *is_given).map(|(_, name)| (*name).to_owned()));
-    let binding = value.binding.map(|id| &program.bindings[id as usize]);
+    let binding = value.binding.as_deref();
     // Of a preferred binding nothing is asked.
     rules.extend(binding.filter(|b| b.strength >= BindingStrength::Extensible).map(bound));
-    rules.extend(value.invariants.iter().map(|id| program.invariants[*id as usize].rule.to_string()));
+    rules.extend(value.invariants.iter().map(|id| program.invariant(*id).rule.to_string()));
     rules
 }
 

@@ -165,9 +165,19 @@ impl<T: Definition> Entries<T> {
         self.list.len()
     }
 
+    /// The number of the pack that has an entry, and the place in its list.
+    pub(super) fn place(&self, at: usize) -> Option<(usize, usize)> {
+        self.list[at].place.map(|(pack, place)| (pack as usize, place as usize))
+    }
+
+    /// An entry, where it was decoded before.
+    pub(super) fn decoded(&self, at: usize) -> Option<&T> {
+        self.list[at].decoded.get().map(Arc::as_ref)
+    }
+
     /// The number of the pack that has an entry; absent for one that was added decoded.
     pub(super) fn pack_of(&self, at: usize) -> Option<usize> {
-        self.list[at].place.map(|(pack, _)| pack as usize)
+        self.place(at).map(|(pack, _)| pack)
     }
 
     fn head<'p>(&self, packs: &'p [Arc<Pack>], at: usize) -> Option<(&'p Pack, &'p Head)> {

@@ -17,7 +17,7 @@ use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{CodeSystem, DefinitionsError, Derivation, Structure, StructureKind, ValueSet};
+use super::{CodeSystem, DefinitionsError, Derivation, Structure, StructureKind, StructureSize, ValueSet};
 use crate::package::{self, PackageCache, PackageError, PackageId, PackageSource};
 use crate::resource::{Node, Resource};
 use crate::xml::XmlReader;
@@ -108,6 +108,7 @@ pub(super) struct StructureHead {
     pub(super) is_abstract: bool,
     pub(super) derivation: Derivation,
     pub(super) needs_snapshot: bool,
+    pub(super) size: StructureSize,
 }
 
 impl StructureHead {
@@ -118,6 +119,7 @@ impl StructureHead {
             is_abstract: structure.is_abstract,
             derivation: structure.derivation,
             needs_snapshot: structure.needs_snapshot(),
+            size: structure.size(),
         }
     }
 }

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::pack::{self, Builder, Pack};
-use super::{Definitions, Element, Structure};
+use super::{Definitions, Element, Structure, StructureSize};
 use crate::package::{PackageCache, hex};
 use merge::{Lookup, MergeFault};
 
@@ -56,6 +56,11 @@ pub(super) struct KeptSnapshots {
 }
 
 impl KeptSnapshots {
+    /// How large a structure is with the snapshot that was made of it.
+    pub(super) fn size_of(&self, at: usize) -> Option<StructureSize> {
+        Some(self.pack.as_ref()?.index.structure_heads[*self.places.get(&at)?].size)
+    }
+
     /// A structure with the snapshot that was made of it.
     pub(super) fn of(&self, at: usize) -> Option<Structure> {
         let pack = self.pack.as_ref()?;

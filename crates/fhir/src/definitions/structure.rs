@@ -56,6 +56,17 @@ pub struct Structure {
     pub differential: Vec<DifferentialElement>,
 }
 
+/// How much a snapshot holds: enough to number its parts before it is decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StructureSize {
+    /// Its elements.
+    pub n_elements: u32,
+    /// The types of its elements, together; one for an element that has none.
+    pub n_types: u32,
+    /// The rules of its elements, together.
+    pub n_constraints: u32,
+}
+
 /// What kind of type a structure describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StructureKind {
@@ -386,7 +397,26 @@ impl Structure {
         self.derivation == Derivation::Constraint
     }
 
-    fn position(&self, path: &str) -> Option<usize> {
+    /// How much its snapshot holds.
+    pub fn size(&self) -> StructureSize {
+        Self::size_of(&self.elements)
+    }
+
+    /// How much of the snapshot stands before the element at an index.
+    pub fn size_before(&self, index: usize) -> StructureSize {
+        Self::size_of(&self.elements[..index])
+    }
+
+    fn size_of(elements: &[Element]) -> StructureSize {
+        elements.iter().fold(StructureSize::default(), |sum, element| StructureSize {
+            n_elements: sum.n_elements + 1,
+            n_types: sum.n_types + element.types.len().max(1) as u32,
+            n_constraints: sum.n_constraints + element.constraints.len() as u32,
+        })
+    }
+
+    /// The index in `elements` of the element at a path; of sliced ones that of the unsliced.
+    pub fn position(&self, path: &str) -> Option<usize> {
         self.elements.iter().position(|element| element.path == path)
     }
 

@@ -18,7 +18,7 @@ use crate::finding::Step;
 use crate::hash::FastMap;
 use crate::issues;
 use crate::ledger::NotCheckedKey;
-use crate::program::{BindingProgram, Coded, NO_ID, Program, ValueProgram};
+use crate::program::{BindingProgram, Coded, NO_ID, ValueProgram};
 use crate::tally::{BASE_RULES, BaseRule, Tally};
 
 /// Answers that one thread has had already.
@@ -56,9 +56,9 @@ pub(crate) struct ExtensionProgram {
 }
 
 impl Terms {
-    pub(crate) fn new(n_bindings: usize) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            answers: (0..n_bindings).map(|_| FastMap::default()).collect(),
+            answers: Vec::new(),
             other_answers: FastMap::default(),
             standings: FastMap::default(),
             free_systems: FastMap::default(),
@@ -194,9 +194,8 @@ impl<'r> Found<'r> {
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// The codes of a value: each against its code system, all of them against the element's binding.
-    pub(super) fn codes(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) {
-        let program: &'p Program<'p> = self.checker.program;
-        let binding = value.binding.map(|id| &program.bindings[id as usize]);
+    pub(super) fn codes(&mut self, value: &'p ValueProgram, node: Node<'r>) {
+        let binding = value.binding.as_deref();
         match value.coded {
             Coded::No => {}
             Coded::Code => {
@@ -212,10 +211,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// A bound code that is not given at all.
-    pub(super) fn code_is_absent(&mut self, value: &'p ValueProgram<'p>) {
-        let Some(id) = value.binding.filter(|_| value.coded == Coded::Code) else { return };
-        let program: &'p Program<'p> = self.checker.program;
-        let binding = &program.bindings[id as usize];
+    pub(super) fn code_is_absent(&mut self, value: &'p ValueProgram) {
+        let Some(binding) = value.binding.as_deref().filter(|_| value.coded == Coded::Code) else { return };
         if binding.strength == BindingStrength::Required {
             self.judge(binding, Answer::NotIn, Severity::Error, "no code");
         }

@@ -36,7 +36,7 @@ pub(crate) enum Stands {
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// An extension has either a value or extensions; where its definition is loaded, it is checked against it.
-    pub(super) fn extension(&mut self, shape: &'p Shape<'p>, node: Node<'r>, base: usize) {
+    pub(super) fn extension(&mut self, shape: &'p Shape, node: Node<'r>, base: usize) {
         let seen = |name: &str| {
             shape.elements.iter().position(|e| e.name == name).map_or((0, 0), |i| self.checker.seen[base + i])
         };

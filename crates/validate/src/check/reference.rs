@@ -44,7 +44,7 @@ pub(super) enum Followed<'r> {
 }
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
-    pub(super) fn reference(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) {
+    pub(super) fn reference(&mut self, value: &'p ValueProgram, node: Node<'r>) {
         let Some(text) = node.text("reference").filter(|text| !text.is_empty()) else { return };
         self.entry_of_references();
         let has_space = text.contains(char::is_whitespace);
@@ -106,7 +106,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// `Reference.type` is one of the types that may stand here, and that of the resource.
-    fn stated_type(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>, followed: &Followed<'r>) {
+    fn stated_type(&mut self, value: &'p ValueProgram, node: Node<'r>, followed: &Followed<'r>) {
         let Some(stated) = node.text("type").filter(|t| !t.is_empty()) else { return };
         let stated = stated.strip_prefix(TYPES).unwrap_or(stated);
         let is_other = !value.targets.is_empty() && !value.targets.iter().any(|t| t == stated);
@@ -150,7 +150,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn target_type(&mut self, value: &'p ValueProgram<'p>, resource_type: Option<&str>, severity: Severity) {
+    fn target_type(&mut self, value: &'p ValueProgram, resource_type: Option<&str>, severity: Severity) {
         let Some(resource_type) = resource_type else { return };
         if value.targets.is_empty() {
             return;

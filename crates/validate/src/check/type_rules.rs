@@ -16,7 +16,7 @@ const SYSTEM_SCHEMES: &[&str] = &["http:", "https:", "urn:", "ldap:"];
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// What is asked of a value of a data type.
-    pub(super) fn type_checks(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) {
+    pub(super) fn type_checks(&mut self, value: &'p ValueProgram, node: Node<'r>) {
         match value.data_type {
             Some(DataType::Identifier) => self.identifier(node),
             Some(DataType::Attachment) => self.attachment(node),

@@ -1,7 +1,7 @@
 //! Values: JSON forms, primitives and their companions, fixed values and patterns, extensions.
 
 use epr_fhir::definitions::ConstraintSeverity;
-use epr_fhir::{Node, NodeKind};
+use epr_fhir::{Definitions, Node, NodeKind};
 use epr_fhirpath::ElementNode;
 use epr_model::Severity;
 
@@ -17,12 +17,7 @@ const OBJECT: &str = "an object";
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// A repeating element; gives how many of its items have the form that makes them elements.
-    pub(super) fn list(
-        &mut self,
-        value: &'p ValueProgram<'p>,
-        main: Option<Node<'r>>,
-        companion: Option<Node<'r>>,
-    ) -> u32 {
+    pub(super) fn list(&mut self, value: &'p ValueProgram, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
         let mut is_right = true;
         for node in [main, companion].into_iter().flatten() {
             let is_array = node.kind() == NodeKind::Array;
@@ -60,7 +55,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     /// Two arrays side by side, the values and their companions; null fills a place that the other array uses, and
     /// what is missing at the end of the shorter one counts as null.
-    fn paired(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
+    fn paired(&mut self, value: &'p ValueProgram, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
         let mut values = main.into_iter().flat_map(Node::items);
         let mut companions = companion.into_iter().flat_map(Node::items);
         let (mut n, mut n_right) = (0, 0);
@@ -93,7 +88,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// An element that does not repeat; gives 1 where it has the form that makes it an element.
     pub(super) fn single(
         &mut self,
-        value: &'p ValueProgram<'p>,
+        value: &'p ValueProgram,
         main: Option<Node<'r>>,
         companion: Option<Node<'r>>,
     ) -> u32 {
@@ -105,7 +100,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// A primitive and its companion.
-    fn simple(&mut self, value: &'p ValueProgram<'p>, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
+    fn simple(&mut self, value: &'p ValueProgram, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> u32 {
         let What::Primitive(kind) = value.what else { return 0 };
         if let Some(node) = main.filter(|m| matches!(m.kind(), NodeKind::Object | NodeKind::Array | NodeKind::Null)) {
             self.checker.tally.count(BaseRule::JsonForm, true);
@@ -130,7 +125,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.no_value(n_children);
         // A required code that is not given is no code of the value set, whatever its extensions say.
         self.code_is_absent(value);
-        self.invariants(&value.invariants, element(value, None, companion));
+        self.invariants_of(value, None, companion);
         1
     }
 
@@ -142,7 +137,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// A complex value, or a resource.
-    fn complex(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>) -> u32 {
+    fn complex(&mut self, value: &'p ValueProgram, node: Node<'r>) -> u32 {
         if node.kind() != NodeKind::Object {
             self.checker.tally.count(BaseRule::JsonForm, true);
             self.wrong_form(node, OBJECT);
@@ -160,14 +155,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 let in_contained = self.steps.last().filter(|s| s.name == "contained").and_then(|s| s.index);
                 let place = in_contained.map_or(Place::Inside, |i| Place::Contained(i as usize));
                 self.any_resource(node, place);
-                self.invariants(&value.invariants, element(value, Some(node), None));
+                self.invariants_of(value, Some(node), None);
             }
         }
         1
     }
 
     /// What the element asks of a value whose own form is right.
-    fn asked_of(&mut self, value: &'p ValueProgram<'p>, node: Node<'r>, companion: Option<Node<'r>>) {
+    fn asked_of(&mut self, value: &'p ValueProgram, node: Node<'r>, companion: Option<Node<'r>>) {
         if let Some(fixed) = &value.fixed {
             let failed = !equal(fixed.root(), node);
             self.checker.tally.count(BaseRule::Fixed, failed);
@@ -197,13 +192,24 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if value.is_reference {
             self.reference(value, node);
         }
-        self.invariants(&value.invariants, element(value, Some(node), companion));
+        self.invariants_of(value, Some(node), companion);
+    }
+
+    fn invariants_of(&mut self, value: &'p ValueProgram, main: Option<Node<'r>>, companion: Option<Node<'r>>) {
+        if value.invariants.is_empty() {
+            return;
+        }
+        let definitions: &'p Definitions = self.checker.program.definitions;
+        let structure = definitions.numbered(value.structure);
+        // The element as FHIRPath sees it.
+        let element = ElementNode::new(main, companion, Some(structure), &value.path, &value.type_code);
+        self.invariants(&value.invariants, element);
     }
 
     /// A primitive that is written as one. What is wrong with its text does not keep it from being looked at further.
     fn primitive(
         &mut self,
-        value: &'p ValueProgram<'p>,
+        value: &'p ValueProgram,
         kind: PrimitiveKind,
         node: Node<'r>,
         companion: Option<Node<'r>>,
@@ -235,7 +241,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 self.no_value(children);
             }
             self.code_is_absent(value);
-            self.invariants(&value.invariants, element(value, Some(node), companion));
+            self.invariants_of(value, Some(node), companion);
             return;
         }
         if value.is_canonical_url && kind == PrimitiveKind::Uri && !primitive::is_absolute(text) {
@@ -279,11 +285,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 /// `true` or `false` as written.
 fn raw_text(node: Node<'_>) -> &str {
     std::str::from_utf8(node.raw()).unwrap_or_default()
-}
-
-/// The element as FHIRPath sees it.
-fn element<'r>(value: &'r ValueProgram<'r>, main: Option<Node<'r>>, companion: Option<Node<'r>>) -> ElementNode<'r> {
-    ElementNode::new(main, companion, Some(value.structure), &value.path, &value.type_code)
 }
 
 /// Whether two values are the same: members in any order, items in theirs, numbers digit by digit.

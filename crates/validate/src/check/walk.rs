@@ -140,19 +140,19 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         };
         let all: &'p Program<'p> = self.checker.program;
-        let Some(program) = all.resources.get(type_name) else {
+        let Some(shape_id) = all.resources.get(type_name) else {
             self.find(issues::VAL_RESOURCE_TYPE, || {
                 format!("expected a resource type of R4 in resourceType, found {}", shape::of_text(type_name))
             });
             return;
         };
+        let shape = all.shape(*shape_id);
         if place == Place::Root {
-            let name = &all.shapes[program.shape as usize].type_name;
-            self.steps.push(Step { name, index: None, of_type: None });
+            self.steps.push(Step { name: &shape.type_name, index: None, of_type: None });
             self.facts = facts_of(node);
         }
         let outer = (self.container, self.focus, self.inside_contained);
-        let outer_definition = std::mem::replace(&mut self.definition, all.shapes[program.shape as usize].definition);
+        let outer_definition = std::mem::replace(&mut self.definition, &shape.definition);
         let outer_resource = std::mem::replace(&mut self.resource_at, (self.steps.len(), type_name));
         let outer_bundle = self.enter_bundle(node, type_name, place);
         let element = ElementNode::resource(node, Some(all.definitions));
@@ -171,9 +171,9 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             Some(std::mem::replace(&mut self.contained, contained))
         };
         let outer_ids = std::mem::take(&mut self.ids);
-        self.object(program.shape, node, ObjectOf::Resource);
+        self.object(*shape_id, node, ObjectOf::Resource);
         self.ids = outer_ids;
-        self.invariants(&program.invariants, element);
+        self.invariants(&shape.invariants, element);
         self.contained_rules(node, matches!(place, Place::Contained(_)));
         self.type_rules(type_name, node);
         self.profiles(node, type_name, matches!(place, Place::Contained(_)), start);
@@ -222,8 +222,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     pub(super) fn object(&mut self, shape_id: ShapeId, node: Node<'r>, of: ObjectOf) -> Children {
         let program: &'p Program<'p> = self.checker.program;
-        let shape = &program.shapes[shape_id as usize];
-        let outer_definition = std::mem::replace(&mut self.definition, shape.definition);
+        let shape = program.shape(shape_id);
+        let outer_definition = std::mem::replace(&mut self.definition, &shape.definition);
         let base = self.checker.seen.len();
         self.checker.seen.resize(base + shape.elements.len(), (0, 0));
         let has_companions = node.members().any(|(name, _)| name.starts_with('_'));
@@ -296,21 +296,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn unknown_element(&mut self, shape: &Shape<'_>, name: &str) {
+    fn unknown_element(&mut self, shape: &Shape, name: &str) {
         self.find(issues::VAL_UNKNOWN_ELEMENT, || {
             format!("expected an element of {}, found {}", shape.type_name, key_for_message(name))
         });
     }
 
     /// One member; `parent` is given only where the object has members that begin with `_`.
-    fn member(
-        &mut self,
-        shape: &'p Shape<'p>,
-        entry: NameEntry,
-        parent: Option<Node<'r>>,
-        child: Node<'r>,
-        base: usize,
-    ) {
+    fn member(&mut self, shape: &'p Shape, entry: NameEntry, parent: Option<Node<'r>>, child: Node<'r>, base: usize) {
         let element = &shape.elements[entry.element as usize];
         let value = &element.values[entry.value as usize];
         let (main, companion) = if entry.is_companion {
@@ -343,7 +336,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         self.checker.seen[base + entry.element as usize] = (cell.0 + n, entry.value);
     }
 
-    fn cardinality(&mut self, shape: &'p Shape<'p>, base: usize) {
+    fn cardinality(&mut self, shape: &'p Shape, base: usize) {
         let mut n_failed = 0;
         for (i, element) in shape.elements.iter().enumerate() {
             let n = self.checker.seen[base + i].0;
@@ -375,7 +368,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let host = Host::with_definitions(Some(program.definitions));
         let focus = self.focus.at(element);
         for &id in ids {
-            let invariant = &program.invariants[id as usize];
+            let invariant = program.invariant(id);
             match invariant.test.test(&host, &focus) {
                 Outcome::Holds => self.checker.tally.count_at(BASE_RULES.len() + id as usize, false),
                 Outcome::Fails => {
@@ -424,7 +417,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     /// An error about an element that the object at hand should have.
-    fn find_below(&mut self, element: &'p ElementProgram<'p>, code: &'static str, detail: impl FnOnce() -> String) {
+    fn find_below(&mut self, element: &'p ElementProgram, code: &'static str, detail: impl FnOnce() -> String) {
         self.steps.push(Step { name: &element.name, index: None, of_type: None });
         self.find(code, detail);
         self.steps.pop();
