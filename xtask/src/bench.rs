@@ -37,17 +37,20 @@ pub(crate) fn run(args: &[&str]) -> Result<ExitCode> {
             _ => anyhow::bail!("cargo xtask bench [AREA] [--full] [--json FILE]"),
         }
     }
-    let known = area.is_none_or(|a| a == "fhirpath" || AREAS.iter().any(|(name, _)| *name == a));
-    ensure!(known, "areas: extract map link validate load fhirpath");
+    let known = area.is_none_or(|a| ["fhirpath", "start"].contains(&a) || AREAS.iter().any(|(name, _)| *name == a));
+    ensure!(known, "areas: extract map link validate load fhirpath start");
     if area == Some("fhirpath") {
         return written(&judge::fhirpath()?, json_file);
     }
-    setup::ensure(&[Need::SqliteOdbc])?;
     let epr = crate::build_epr("release")?;
     setup::ensure_r4(&epr)?;
-
     let folder = crate::target().join("bench");
     fs::create_dir_all(&folder)?;
+    if area == Some("start") {
+        return written(&judge::start(&epr, &folder)?, json_file);
+    }
+
+    setup::ensure(&[Need::SqliteOdbc])?;
     let database = folder.join("synthea-1m.sqlite");
     let n_rows = million(&database)?;
     let project = crate::root().join("fixtures/synthea/epr.toml");

@@ -7,15 +7,16 @@
 //! against it; the other validators beside us are in [`peers`].
 
 use std::fs;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{measure, peers};
+use crate::oracle::Group;
 
 const DISTINCT: usize = 5_000;
 const COPIED: usize = 200_000;
@@ -24,27 +25,21 @@ const PIPED_FEW: usize = 10_000;
 const PIPED: usize = 1_000_000;
 const PIPED_FULL: usize = 10_000_000;
 const ENTRIES: usize = 100_000;
+/// An odd number, so that one of them is the median.
+const STARTS: usize = 21;
+const UK_CORE: &str = "fhir.r4.ukcore.stu2@2.0.1";
+const UK_CORE_PACKAGE: &str = "fhir-packages/fhir.r4.ukcore.stu2-2.0.1.tgz";
 /// Stands where an id begins, so that a copy finds it.
 const MARK: &str = "@@";
 
 /// `cargo xtask bench fhirpath`: the mean time of every invariant that the Synthea pair asks for.
 pub(super) fn fhirpath() -> Result<Vec<Value>> {
     let folder = synthea()?;
-    let status = Command::new(env!("CARGO"))
-        .current_dir(crate::root())
-        .args(["build", "--quiet", "--release", "-p", "epr-fhirpath", "--example", "invariant_times"])
-        .status()?;
-    ensure!(status.success(), "the example does not build");
-    let home = std::env::var_os("HOME").context("HOME is not set")?;
-    let output = Command::new(crate::target().join("release/examples/invariant_times"))
-        .arg(Path::new(&home).join(".fhir/packages"))
-        .args(bundles(&folder)?)
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = example("epr-fhirpath", "invariant_times", &bundles(&folder)?)?;
     let mut lines = Vec::new();
     println!("input: the Synthea pair's bundles; each element asked in process, mean of all evaluations");
     println!("{:<8} {:>9} {:>10}  expression", "key", "asked", "mean ns");
-    for line in String::from_utf8(output.stdout)?.lines() {
+    for line in output.lines() {
         let parts: Vec<&str> = line.splitn(4, '\t').collect();
         let [key, n, each, text] = parts.as_slice() else { continue };
         println!("{key:<8} {n:>9} {each:>10}  {}", text.chars().take(70).collect::<String>());
@@ -62,6 +57,74 @@ pub(super) fn fhirpath() -> Result<Vec<Value>> {
         }));
     }
     Ok(lines)
+}
+
+/// `cargo xtask bench start`: how soon the first verdict is there, and how soon differentials are snapshots.
+pub(super) fn start(epr: &Path, folder: &Path) -> Result<Vec<Value>> {
+    let mut lines = start_of(epr, folder, &distinct()?, &crate::oracle::uk_core()?)?;
+    lines.push(snapshots()?);
+    Ok(lines)
+}
+
+/// From exec to the first line of output, with warm packs: the median of odd many, R4 alone and UK Core's profiles with it.
+fn start_of(epr: &Path, folder: &Path, distinct: &[String], against: &Group) -> Result<Vec<Value>> {
+    let first = folder.join("one.ndjson");
+    copy(distinct, 1, &first)?;
+    let mut lines = Vec::new();
+    for (what, has_profiles) in [("R4", false), ("R4 and UK Core's profiles", true)] {
+        let mut times = Vec::with_capacity(STARTS);
+        // The first one warms the packs.
+        for i in 0..=STARTS {
+            let mut command = Command::new(epr);
+            command.arg("validate").arg(&first).args(["--fail-on", "never"]);
+            command.args(["--format", "ndjson", "--no-progress", "--quiet"]);
+            if has_profiles {
+                command.args(["--package", UK_CORE]);
+                command.args(against.profiles.values().flat_map(|profile| ["--profile", profile]));
+            }
+            let begun = Instant::now();
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+            let mut output = BufReader::new(child.stdout.take().context("a pipe")?);
+            let mut line = String::new();
+            output.read_line(&mut line)?;
+            let time = begun.elapsed();
+            std::io::copy(&mut output, &mut std::io::sink())?;
+            ensure!(child.wait()?.success() && !line.is_empty(), "epr validate failed");
+            if i > 0 {
+                times.push(time);
+            }
+        }
+        times.sort();
+        let name = format!("exec to the first verdict, {what}, median of {STARTS}");
+        lines.push(row(&name, times[STARTS / 2].as_secs_f64() * 1000.0, "ms", Some((50.0, Less)), 0));
+    }
+    Ok(lines)
+}
+
+/// UK Core's differentials to snapshots, R4 being loaded.
+fn snapshots() -> Result<Value> {
+    let package = crate::shared_data().context("the bench needs ../shared/data")?;
+    let output = example("epr-fhir", "snapshot_times", &[package.join(UK_CORE_PACKAGE)])?;
+    let parts: Vec<&str> = output.trim().split('\t').collect();
+    let [n, faults, median] = parts.as_slice() else { anyhow::bail!("snapshot_times told something else: {output}") };
+    let name = format!("UK Core: {n} snapshots ({faults} could not be made), base loaded, median of 21");
+    Ok(row(&name, median.parse::<f64>()? / 1000.0, "ms", Some((300.0, Less)), 0))
+}
+
+/// Builds an example of a crate and runs it; the first argument is the package cache.
+fn example(package: &str, name: &str, arguments: &[PathBuf]) -> Result<String> {
+    let status = Command::new(env!("CARGO"))
+        .current_dir(crate::root())
+        .args(["build", "--quiet", "--release", "-p", package, "--example", name])
+        .status()?;
+    ensure!(status.success(), "the example does not build");
+    let home = std::env::var_os("HOME").context("HOME is not set")?;
+    let output = Command::new(crate::target().join("release/examples").join(name))
+        .arg(Path::new(&home).join(".fhir/packages"))
+        .args(arguments)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// `cargo xtask bench validate`, the part on files; `is_full` pipes ten million lines in place of one million.
@@ -99,16 +162,7 @@ pub(super) fn files(epr: &Path, folder: &Path, is_full: bool) -> Result<Vec<Valu
     let control = spin_control()?;
     println!("  two processes that only count, over one after the other: {control:.2}");
     lines.push(row("one thread over two, best of five", best, "times", Some((1.7, More)), 0));
-    let first = folder.join("one.ndjson");
-    copy(&distinct, 1, &first)?;
-    let mut quickest = Duration::MAX;
-    for _ in 0..10 {
-        let begun = Instant::now();
-        let status = judged(&first, "2").stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        ensure!(matches!(status.code(), Some(0 | 1)), "epr validate failed");
-        quickest = quickest.min(begun.elapsed());
-    }
-    lines.push(row("exec to the verdict on one", quickest.as_secs_f64() * 1000.0, "ms", Some((50.0, Less)), 0));
+    lines.extend(start_of(epr, folder, &distinct, &against)?);
     for n in [PIPED_FEW, if is_full { PIPED_FULL } else { PIPED }] {
         let peak = piped(&mut judged(Path::new("-"), "2"), &distinct, n)?;
         let name = format!("{n} lines piped through -");
