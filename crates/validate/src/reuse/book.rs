@@ -29,6 +29,8 @@ const HEADER: usize = 8 + 32 + 64 + 8;
 const ENTRY: usize = 16 + 4;
 /// A book holds so many entries at most, 320 MB of them; those that were not met in the last invocation go first.
 const MOST_ENTRIES: usize = 16 << 20;
+/// Its tables are read as a whole; once they take so many bytes it is full as well.
+const MOST_TABLE_BYTES: usize = 64 << 20;
 
 /// What stands for a content: the first half of its SHA-256.
 pub(super) type ContentHash = [u8; 16];
@@ -197,7 +199,8 @@ impl Book {
     /// This book and what some threads added to it.
     pub(super) fn with(&self, parts: &[(&Recorder<'_>, Names<'_, '_>)]) -> Pages {
         let n_new: usize = parts.iter().map(|(recorder, _)| recorder.entries().len()).sum();
-        let is_full = self.n_entries() + n_new > MOST_ENTRIES;
+        let is_full =
+            self.n_entries() + n_new > MOST_ENTRIES || self.entries_at.saturating_sub(HEADER) > MOST_TABLE_BYTES;
         let mut pages = Pages::of(self.program.clone());
         let mut numbers: HashMap<u32, u32> = HashMap::new();
         for at in (0..self.n_entries()).filter(|at| !is_full || self.was_met(*at)) {
