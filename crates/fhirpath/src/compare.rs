@@ -52,6 +52,10 @@ fn system_pair<'a>(left: &Item<'a>, right: &Item<'a>) -> (Item<'a>, Item<'a>) {
     }
 }
 
+fn unreadable(item: &Item<'_>) -> bool {
+    matches!(item, Item::Element(element) if element.is_temporal())
+}
+
 fn untyped(item: &Item<'_>) -> bool {
     matches!(item, Item::Element(element) if element.type_code().is_empty())
 }
@@ -210,6 +214,12 @@ fn same_node(a: Node<'_>, b: Node<'_>, strictness: Strictness) -> bool {
 pub(crate) fn order(left: &Item<'_>, right: &Item<'_>) -> Answer<Ordering> {
     let (a, b) = system_pair(left, right);
     match (&a, &b) {
+        // An empty text is no value: there is nothing to come before or after.
+        (Item::String(text), _) if text.is_empty() && unreadable(left) => Answer::Known(Ordering::Equal),
+        (_, Item::String(text)) if text.is_empty() && unreadable(right) => Answer::Known(Ordering::Equal),
+        // A date or time that cannot be read comes neither before nor after another.
+        (Item::String(_), _) if unreadable(left) => Answer::Open,
+        (_, Item::String(_)) if unreadable(right) => Answer::Open,
         (Item::String(a), Item::String(b)) => Answer::Known(a.cmp(b)),
         (Item::Temporal(a), Item::Temporal(b)) => {
             use crate::temporal::TemporalKind::Time;

@@ -131,10 +131,11 @@ impl<'a> ElementNode<'a> {
     }
 
     fn of_text(&self, text: &'a str) -> Item<'a> {
+        // White space around a date is a fault of its form, and keeps nobody from reading it.
         let temporal = match self.type_code {
-            "date" => Temporal::date(text),
-            "dateTime" | "instant" => Temporal::date_time(text),
-            "time" => Temporal::time(text),
+            "date" => Temporal::date(text.trim()),
+            "dateTime" | "instant" => Temporal::date_time(text.trim()),
+            "time" => Temporal::time(text.trim()),
             _ => None,
         };
         temporal.map_or(Item::String(Cow::Borrowed(text)), Item::Temporal)
@@ -262,6 +263,10 @@ impl<'a> ElementNode<'a> {
         }
         let mut put = |value: Option<Node<'a>>, extra: Option<Node<'a>>| {
             let value = value.filter(|node| !node.is_null());
+            // An object of nothing is no element to a rule that names it; that it is empty is told by itself, and once.
+            if by_name && value.is_some_and(|node| node.kind() == NodeKind::Object && says_nothing(node)) {
+                return true;
+            }
             let extra = extra.filter(|node| node.kind() == NodeKind::Object);
             if value.is_none() && extra.is_none() {
                 return true;
@@ -295,6 +300,15 @@ impl<'a> ElementNode<'a> {
                 }
             }
         }
+    }
+}
+
+/// Whether a value holds no primitive anywhere: an empty object, or one of empty objects.
+pub fn says_nothing(node: Node<'_>) -> bool {
+    match node.kind() {
+        NodeKind::Object => node.members().all(|(_, value)| says_nothing(value)),
+        NodeKind::Array => node.items().all(says_nothing),
+        kind => kind == NodeKind::Null,
     }
 }
 

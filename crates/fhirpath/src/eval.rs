@@ -582,6 +582,11 @@ impl<'e, 'a> Evaluator<'e, 'a> {
         if test != TypeTest::Is && types::is_primitive(&name.name) {
             return Some(type_code == name.name);
         }
+        // R4's invariants say `as String` of a FHIR string: the reference implementation reads names without case there.
+        let is_system = types::is_system_type(&name.name) && name.name != "Quantity";
+        if test != TypeTest::Is && namespace.is_none() && is_system {
+            return Some(type_code.eq_ignore_ascii_case(&name.name));
+        }
         if self.definitions().is_none() && types::is_abstract(&name.name) && type_code != name.name {
             let resource_type = element.node().and_then(|node| node.text("resourceType"));
             let is = types::resource_is(resource_type, &name.name);

@@ -40,7 +40,7 @@ pub mod value;
 pub use analysis::{Analysis, analyse};
 pub use ast::Ast;
 pub use compile::{Expression, compile, compile_constraint};
-pub use element::ElementNode;
+pub use element::{ElementNode, says_nothing};
 pub use eval::{EvalError, Evaluated, NotChecked, Verdict};
 pub use host::{Conformance, Focus, Host, Resolved, Resolver};
 pub use parser::{ParseError, ParseFault, parse};

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use epr_fhir::resource::{Node, NodeKind};
 
-use crate::element::ElementNode;
+use crate::element::{ElementNode, says_nothing};
 use crate::eval::Verdict;
 use crate::host::{Focus, Host};
 use crate::temporal::Temporal;
@@ -116,8 +116,7 @@ impl Native {
             }
             Native::EntryHoldsSomething => {
                 let parts = ["resource", "request", "response"];
-                let is_part =
-                    |(name, value): (&str, Node<'_>)| value.kind() == NodeKind::Object && parts.contains(&name);
+                let is_part = |(name, value): (&str, Node<'_>)| parts.contains(&name) && is_plain_object(value);
                 element.node()?.members().any(is_part).then_some(true)?
             }
             Native::FullUrlsAreDistinct => full_urls_are_distinct(element.node()?)?,
@@ -166,6 +165,11 @@ fn only<'a>(node: Node<'a>, wanted: &str) -> Only<'a> {
     found
 }
 
+/// An object that says something: one that does not is no element to the evaluator.
+fn is_plain_object(node: Node<'_>) -> bool {
+    node.kind() == NodeKind::Object && !says_nothing(node)
+}
+
 /// Whether nothing at all could be meant by a name.
 fn is_absent(node: Node<'_>, wanted: &str) -> bool {
     node.members_beginning(wanted).next().is_none()
@@ -180,22 +184,23 @@ fn only_text<'a>(node: Node<'a>, wanted: &str) -> Option<&'a str> {
 }
 
 fn value_or_extensions(node: Node<'_>) -> Option<bool> {
-    let is_there = |value: Node<'_>| match value.kind() {
-        NodeKind::Null => false,
-        NodeKind::Array => value.items().next().is_some_and(|item| !item.is_null()),
-        _ => true,
+    // A value of another form than its type's is none: the evaluator knows the types.
+    let is_there = |suffix: &str, value: Node<'_>| match value.kind() {
+        NodeKind::Null | NodeKind::Array => false,
+        NodeKind::Object => is_plain_object(value),
+        _ => types::choice_suffix(suffix).is_some_and(types::is_primitive),
     };
     let has_extensions = match only(node, "extension") {
         Only::Nothing => false,
-        Only::One(extensions) => is_there(extensions).then_some(true)?,
-        Only::Other => return None,
+        Only::One(list) if list.kind() == NodeKind::Array => list.items().any(is_plain_object).then_some(true)?,
+        Only::One(_) | Only::Other => return None,
     };
     let mut has_value = false;
     for (name, value) in node.members_beginning("value") {
         let suffix = name.strip_prefix("value")?;
         let is_value = suffix.is_empty() || types::choice_suffix(suffix).is_some();
         // The evaluator takes one of several; which, is its own affair.
-        if !is_value || !is_there(value) || has_value {
+        if !is_value || !is_there(suffix, value) || has_value {
             return None;
         }
         has_value = true;
@@ -223,7 +228,7 @@ fn period_is_in_order(host: &Host<'_>, element: &ElementNode<'_>) -> Option<bool
     };
     match (of("start")?, of("end")?) {
         (Some(start), Some(end)) => {
-            let order = Temporal::date_time(start)?.compare(&Temporal::date_time(end)?)?;
+            let order = Temporal::date_time(start.trim())?.compare(&Temporal::date_time(end.trim())?)?;
             Some(order != Ordering::Greater)
         }
         _ => Some(true),
@@ -245,7 +250,7 @@ fn contained_lack(focus: &Focus<'_>, lacks: impl Fn(Node<'_>) -> Option<bool>) -
 fn contained_meta_lacks(focus: &Focus<'_>, names: &[&str]) -> Option<bool> {
     contained_lack(focus, |one| match only(one, "meta") {
         Only::Nothing => Some(true),
-        Only::One(meta) if meta.kind() == NodeKind::Object => Some(names.iter().all(|name| is_absent(meta, name))),
+        Only::One(meta) if is_plain_object(meta) => Some(names.iter().all(|name| is_absent(meta, name))),
         _ => None,
     })
 }
@@ -294,7 +299,7 @@ fn strike<'a>(node: Node<'a>, wanted: &mut Vec<&'a str>, depth: usize) {
 fn has_narrative(node: Node<'_>) -> Option<bool> {
     match only(node, "text") {
         Only::Nothing => Some(false),
-        Only::One(text) if text.kind() == NodeKind::Object => only_text(text, "div").map(|_| true),
+        Only::One(text) if is_plain_object(text) => only_text(text, "div").map(|_| true),
         _ => None,
     }
 }
@@ -307,7 +312,7 @@ fn entries(bundle: Node<'_>) -> Option<impl Iterator<Item = Node<'_>>> {
         _ => return None,
     };
     let items = move || entries.into_iter().flat_map(Node::items);
-    items().all(|entry| entry.kind() == NodeKind::Object).then(items)
+    items().all(is_plain_object).then(items)
 }
 
 /// A part in every entry where the Bundle is of one of some kinds, and in none where it is not.
@@ -317,7 +322,7 @@ fn by_kind(focus: &Focus<'_>, part: &str, kinds: &[&str]) -> Option<bool> {
     for entry in entries(focus.element.node()?)? {
         let is_there = match only(entry, part) {
             Only::Nothing => false,
-            Only::One(value) if value.kind() == NodeKind::Object => true,
+            Only::One(value) if is_plain_object(value) => true,
             _ => return None,
         };
         if is_there != is_wanted {
