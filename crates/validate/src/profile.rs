@@ -48,6 +48,8 @@ pub(crate) struct Rule<'d> {
     pub(crate) max: Option<Max>,
     /// The types that are left of a choice.
     pub(crate) types: Option<Vec<&'d str>>,
+    /// The one type that is left, whoever tells of others.
+    pub(crate) only_type: Option<&'d str>,
     pub(crate) fixed: Option<Given<'d>>,
     pub(crate) pattern: Option<Given<'d>>,
     pub(crate) max_length: Option<u32>,
@@ -207,6 +209,7 @@ impl<'d> Compiler<'d> {
             min: (counts && element.min > 0).then_some(element.min),
             max: (counts && stricter(element.max, base.map(|base| base.max))).then_some(element.max),
             types: narrowed(element, base).filter(|_| !is_own_value),
+            only_type: if let [of] = element.types.as_slice() { Some(&of.code) } else { None },
             fixed: given(element.fixed.as_ref(), base.and_then(|base| base.fixed.as_ref())),
             pattern: given(element.pattern.as_ref(), base.and_then(|base| base.pattern.as_ref())),
             max_length: element.max_length.filter(|_| element.max_length != base.and_then(|base| base.max_length)),

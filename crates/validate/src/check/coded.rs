@@ -13,11 +13,13 @@ use epr_model::Severity;
 
 use super::extension::Stands;
 use super::quantity::UCUM;
+use super::value::written;
 use super::walk::Walk;
 use crate::finding::Step;
 use crate::hash::FastMap;
 use crate::issues;
 use crate::ledger::NotCheckedKey;
+use crate::primitive;
 use crate::program::{BindingProgram, Coded, NO_ID, ValueProgram};
 use crate::tally::{BASE_RULES, BaseRule, Tally};
 
@@ -182,13 +184,15 @@ impl<'r> Found<'r> {
                 "display" => &mut found.display,
                 _ => continue,
             };
-            *place = value.as_str().filter(|text| !text.is_empty());
+            // White space alone says nothing, as the reference has it.
+            *place = written(value).filter(|text| !text.trim().is_empty());
         }
         found
     }
 
     fn quantity(node: Node<'r>) -> Self {
-        Self { system: node.text("system"), version: None, code: node.text("code"), display: None }
+        let text = |name: &str| node.get(name).and_then(written).filter(|text| !text.trim().is_empty());
+        Self { system: text("system"), version: None, code: text("code"), display: None }
     }
 }
 
@@ -199,7 +203,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         match value.coded {
             Coded::No => {}
             Coded::Code => {
-                if let (Some(binding), Some(code)) = (binding, node.as_str()) {
+                if let (Some(binding), Some(code)) = (binding, written(node)) {
                     self.plain_code(binding, code);
                 }
             }
@@ -223,7 +227,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         match coded {
             Coded::No => {}
             Coded::Code => {
-                if let Some(code) = node.as_str() {
+                if let Some(code) = written(node) {
                     self.plain_code(binding, code);
                 }
             }
@@ -284,6 +288,13 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         };
         if let Some(binding) = binding {
+            // In a CodeableConcept the reference lets these pass, as systems that nobody knows.
+            let definitions = self.checker.program.definitions;
+            if !primitive::is_absolute(system) {
+                self.system_fault(Severity::Error, RELATIVE);
+            } else if definitions.value_set(system).is_some() && !definitions.knows_system(system) {
+                self.system_fault(Severity::Error, IS_VALUE_SET);
+            }
             self.coding_told(element, found, Some(binding), Severity::Error);
             self.coding_bound(binding, found);
         } else if self.free_system(system) {
@@ -420,8 +431,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return Judged { standing: Standing::Known, answer: None, has_fault: false };
         };
         let standing = self.standing(Some(binding), found);
-        let has_fault = matches!(standing, Standing::Unknown | Standing::WrongDisplay | Standing::Supplement)
-            || !system.contains(':');
+        let has_fault = matches!(standing, Standing::Unknown | Standing::WrongDisplay | Standing::Supplement);
         Judged { standing, answer: Some(self.answer(binding, Some(system), code)), has_fault }
     }
 
@@ -461,9 +471,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     /// Tells what a coding's own system says of it.
     fn coding_told(&mut self, element: &str, found: Found<'r>, binding: Option<&BindingProgram>, severity: Severity) {
         let Some(system) = found.system else { return };
-        if !system.contains(':') {
-            self.system_fault(severity, "expected an absolute URL in system, found a relative one");
-        }
         let standing = self.standing(binding, found);
         let is_checked =
             matches!(standing, Standing::Known | Standing::Inactive | Standing::WrongDisplay | Standing::Unknown);
@@ -485,8 +492,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             | Standing::NoContent
             | Standing::NoVersion => {}
             Standing::NoSystem => {
-                if definitions.value_set(system).is_some() && binding.is_some() {
-                    self.system_fault(severity, "expected a code system in system, found a value set");
+                if self.unknown_by_id(found, system) {
+                    self.push(
+                        issues::VAL_UNKNOWN_CODE,
+                        severity,
+                        "expected a code of the code system that has this id, found another".to_owned(),
+                    );
                 }
             }
             Standing::Supplement => {
@@ -508,6 +519,20 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 format!("expected a display that {} gives for the code, found another", named(definitions, system)),
             ),
         }
+    }
+
+    /// Whether a relative system is the id of a code system that has not the code: the reference looks it up by that.
+    fn unknown_by_id(&self, found: Found<'_>, system: &str) -> bool {
+        let definitions = self.checker.program.definitions;
+        if system.contains([':', '/']) {
+            return false;
+        }
+        let bases = ["http://terminology.hl7.org/CodeSystem/", "http://hl7.org/fhir/"];
+        let urls = bases.map(|base| format!("{base}{system}"));
+        let Some(url) = urls.iter().find(|url| definitions.code_system(url).is_some()) else { return false };
+        let Some(code) = found.code else { return false };
+        let coding = Coding { system: url, version: None, code, display: None };
+        definitions.standing(coding, None) == Standing::Unknown
     }
 
     /// What is said of the system of a coding that no binding is about; `false` where its code is not looked at.
@@ -632,6 +657,8 @@ impl Answer {
     }
 }
 
+const RELATIVE: &str = "expected an absolute URL in system, found a relative one";
+const IS_VALUE_SET: &str = "expected a code system in system, found a value set";
 const NO_SYSTEM: &str = "expected a system beside the code, without which the code says nothing, found none";
 
 /// A system by its URL where a package names it: what stands in data may be anything.
@@ -650,11 +677,11 @@ fn free_system_fault(definitions: &Definitions, system: &str) -> Option<&'static
     let is_hl7 = ["http://hl7.org/fhir", "https://hl7.org/fhir", "http://www.hl7.org/fhir", "https://www.hl7.org/fhir"]
         .iter()
         .any(|base| system.starts_with(base));
-    if !system.contains(':') {
-        return Some("expected an absolute URL in system, found a relative one");
+    if !["http:", "https:", "urn:"].iter().any(|scheme| system.starts_with(scheme)) {
+        return Some(RELATIVE);
     }
     if definitions.value_set(system).is_some() {
-        return Some("expected a code system in system, found a value set");
+        return Some(IS_VALUE_SET);
     }
     if definitions.knows_system(system) {
         return None;

@@ -70,7 +70,8 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if is_contained {
             self.nested_in_use(node);
         } else {
-            self.contained_ids();
+            let type_name = node.text("resourceType").unwrap_or_default();
+            self.contained_ids(!matches!(type_name, "Binary" | "Bundle" | "Parameters"));
         }
         self.checker.tally.count(BaseRule::Contained, self.issues.len() > n_before);
     }
@@ -92,9 +93,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn contained_ids(&mut self) {
+    fn contained_ids(&mut self, has_contained: bool) {
         let mut ids = std::collections::BTreeSet::new();
-        for index in 0..self.contained.len() {
+        // Elsewhere `contained` is an element that nobody knows, and was told as that.
+        for index in 0..if has_contained { self.contained.len() } else { 0 } {
             let Contained { id, is_used, .. } = self.contained[index];
             self.steps.push(Step { name: "contained", index: Some(index as u32), of_type: None });
             match id {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use epr_fhir::definitions::{BindingStrength, Max, Structure};
 use epr_fhir::{Node, NodeKind};
-use epr_fhirpath::{ElementNode, Host};
+use epr_fhirpath::{ElementNode, Host, says_nothing};
 use epr_model::Severity;
 
 use super::coded::coded_as;
@@ -217,7 +217,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             self.given(rule, main, instance.type_code);
             self.take_back(rule);
             for binding in &rule.bindings {
-                self.profile_binding(binding, main, instance.type_code);
+                self.profile_binding(rule, binding, main, instance.type_code);
             }
             self.target(rule, main, instance.type_code);
             if instance.type_code == "Narrative" {
@@ -351,8 +351,13 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         }
     }
 
-    fn profile_binding(&mut self, binding: &BindingProgram, main: Node<'r>, type_code: &str) {
-        self.bound(binding, coded_as(type_code), main);
+    fn profile_binding(&mut self, rule: &Rule<'p>, binding: &BindingProgram, main: Node<'r>, type_code: &str) {
+        // A value of a wrong type is read as the one type that is allowed: a text holds no coding.
+        let coded = match rule.only_type {
+            Some(only) if only != type_code && main.kind() != NodeKind::Object => coded_as(only),
+            _ => coded_as(type_code),
+        };
+        self.bound(binding, coded, main);
     }
 
     /// A primitive that is there without its value.
@@ -494,10 +499,16 @@ fn instances<'p: 'r, 'r>(rule: &Rule<'p>, holder: Node<'r>) -> Vec<Instance<'r>>
     let is_choice = rule.names.len() > 1 || rule.names.first().is_some_and(|n| n.name != rule.name);
     for JsonName { name, companion, type_code } in &rule.names {
         let (main, companion) = (holder.get(name), holder.get(companion));
-        if main.is_none() && companion.is_none() {
+        if main.is_none() && companion.is_none() || rule.names.len() > 1 && is_second(rule, holder, name) {
             continue;
         }
         let is_list = main.or(companion).is_some_and(|node| node.kind() == NodeKind::Array);
+        // What has not the form of its type was told, and is no element to anybody.
+        let is_complex = type_code.starts_with(|c: char| c.is_ascii_uppercase());
+        let is_single = rule.base_max.is_some_and(|max| !max.is_list());
+        if is_list && is_single {
+            continue;
+        }
         let items = |node: Option<Node<'r>>| -> Vec<Node<'r>> {
             node.into_iter().flat_map(crate::discriminator::items).collect()
         };
@@ -505,7 +516,8 @@ fn instances<'p: 'r, 'r>(rule: &Rule<'p>, holder: Node<'r>) -> Vec<Instance<'r>>
         for i in 0..mains.len().max(companions.len()) {
             let at = |nodes: &[Node<'r>]| nodes.get(i).copied().filter(|node| !node.is_null());
             let (main, companion) = (at(&mains), at(&companions));
-            if main.is_none() && companion.is_none() {
+            let is_void = |main: Node<'_>| main.kind() != NodeKind::Object || says_nothing(main);
+            if main.is_none() && companion.is_none() || is_complex && main.is_some_and(is_void) {
                 continue;
             }
             // A resource says itself what it is.
@@ -522,6 +534,13 @@ fn instances<'p: 'r, 'r>(rule: &Rule<'p>, holder: Node<'r>) -> Vec<Instance<'r>>
         }
     }
     found
+}
+
+/// Whether another type of the choice stands before this one: that one alone is looked at.
+fn is_second(rule: &Rule<'_>, holder: Node<'_>, name: &str) -> bool {
+    let bare = |member: &str| member.strip_prefix('_').unwrap_or(member).to_owned();
+    let first = holder.members().map(|(member, _)| bare(member)).find(|m| rule.names.iter().any(|n| n.name == *m));
+    first.is_some_and(|first| first != name)
 }
 
 /// Where in a profile an element stands, for an element of a slice.

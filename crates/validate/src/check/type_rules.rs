@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use epr_fhir::Node;
 use sha1_smol::Sha1;
 
+use super::value::written;
 use super::walk::Walk;
 use crate::finding::Step;
 use crate::issues;
@@ -25,7 +26,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 
     fn identifier(&mut self, node: Node<'r>) {
-        let Some(system) = node.text("system").filter(|s| !s.is_empty()) else { return };
+        let Some(system) = node.get("system").and_then(written) else { return };
         let is_named = SYSTEM_SCHEMES.iter().any(|scheme| system.starts_with(scheme));
         let value = node.text("value").filter(|_| system == "urn:ietf:rfc:3986");
         let is_uri = value.is_none_or(|v| v.split_once(':').is_some_and(|(scheme, _)| is_token(scheme)));
@@ -44,7 +45,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 
     /// The size and hash of an attachment against its data.
     fn attachment(&mut self, node: Node<'r>) {
-        let (size, hash) = (node.get("size").and_then(Node::number_text), node.text("hash"));
+        let (size, hash) = (node.get("size").and_then(written), node.text("hash"));
+        if size.is_some_and(|size| size.parse::<i64>().map_or(true, |size| size < 0)) {
+            self.checker.tally.count(BaseRule::Format, true);
+            self.find(issues::VAL_ATTACHMENT, || "expected the size as a whole number, found another".to_owned());
+            return;
+        }
         let Some(data) = node.text("data") else { return };
         if size.is_none() && hash.is_none() {
             return;

@@ -224,7 +224,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         if !right_form {
             self.wrong_form(node, kind.expected());
         }
-        let text = node.as_str().or_else(|| node.number_text()).unwrap_or_else(|| raw_text(node));
+        let text = written(node).unwrap_or_default();
         if kind == PrimitiveKind::Xhtml {
             self.narrative(text);
         }
@@ -279,6 +279,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             }
         };
         self.push(code, if fault.is_error() { Severity::Error } else { Severity::Warning }, detail);
+    }
+}
+
+/// The text of a primitive, also of one that JSON writes as another form.
+pub(super) fn written(node: Node<'_>) -> Option<&str> {
+    match node.kind() {
+        NodeKind::Object | NodeKind::Array | NodeKind::Null => None,
+        _ => Some(node.as_str().or_else(|| node.number_text()).unwrap_or_else(|| raw_text(node))),
     }
 }
 
