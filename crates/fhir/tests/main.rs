@@ -20,6 +20,8 @@ mod r4;
 mod snapshot;
 #[path = "suite/xml.rs"]
 mod xml;
+#[path = "suite/xml_round_trip.rs"]
+mod xml_round_trip;
 
 use std::path::Path;
 
