@@ -1,7 +1,8 @@
 //! `cargo xtask oracle`: the reference validator beside ours, on the same files, under the same conditions.
 //!
 //! The files given; or without any the built-in set: a sample of the peninsula's output, resources of the Synthea pair,
-//! UK Core's examples with profiles assigned, and mutants of them all. Without Java it says so and does nothing.
+//! UK Core's examples with profiles assigned, and mutants of them all; `--mutants N` makes mutants of given files too.
+//! Without Java it says so and does nothing.
 //!
 //! | what you want to find | module |
 //! |---|---|
@@ -62,6 +63,8 @@ struct Options {
     seed: u64,
     /// Mutants of each kind.
     quota: usize,
+    /// Mutants of each kind of the files given; without it they are judged as they are.
+    of_given: Option<usize>,
     out: PathBuf,
     records: bool,
 }
@@ -76,6 +79,7 @@ impl Options {
             launcher: None,
             seed: recorded::SEED,
             quota: recorded::QUOTA,
+            of_given: None,
             out: crate::target().join("oracle"),
             records: false,
         };
@@ -89,6 +93,7 @@ impl Options {
                 "--launcher" => options.launcher = Some(value()?),
                 "--seed" => options.seed = value()?.parse().context("--seed wants a number")?,
                 "--quota" => options.quota = value()?.parse().context("--quota wants a number")?,
+                "--mutants" => options.of_given = Some(value()?.parse().context("--mutants wants a number")?),
                 "--out" => options.out = value()?.into(),
                 "--record" => options.records = true,
                 _ if word.starts_with("--") => bail!("{word} is no option of oracle"),
@@ -108,7 +113,11 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
     let set = if options.files.is_empty() {
         inputs::built_in(&options.out, options.seed, options.quota)?
     } else {
-        inputs::given(&options.files, &options.packages, options.profile.as_deref())?
+        let set = inputs::given(&options.files, &options.packages, options.profile.as_deref())?;
+        match options.of_given {
+            Some(quota) => inputs::with_mutants(set, &options.out, options.seed, quota)?,
+            None => set,
+        }
     };
     println!(
         "{} files, {} of them mutants",

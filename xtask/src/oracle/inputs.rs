@@ -204,6 +204,38 @@ pub(crate) fn given(files: &[PathBuf], packages: &[String], profile: Option<&str
     Ok(Set { groups: vec![group], files: files.collect::<Result<_>>()? })
 }
 
+/// A set of given files, and `quota` mutants of each kind of those that are JSON.
+pub(crate) fn with_mutants(mut set: Set, out: &Path, seed: u64, quota: usize) -> Result<Set> {
+    let folder = out.join("files");
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut bases = Vec::new();
+    let mut places = Vec::new();
+    for (n, input) in set.files.iter().enumerate() {
+        let Ok(text) = fs::read_to_string(&input.path) else { continue };
+        let Ok(tree) = Tree::parse(text.trim_start_matches('\u{feff}')) else { continue };
+        let name = input.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        bases.push(Base { name, tree });
+        places.push(n);
+    }
+    for (n, mutant) in mutants::make(&bases, seed, quota).into_iter().enumerate() {
+        let name = format!("{}-{n:05}-of-{}.json", mutant.kind.as_str(), bases[mutant.base].name);
+        let path = folder.join(name);
+        fs::write(&path, &mutant.text)?;
+        set.files.push(Input {
+            path,
+            group: 0,
+            resource_type: None,
+            mutant_of: Some((mutant.kind, places[mutant.base])),
+            round: mutant.round,
+            fingerprint: mutants::fingerprint(&mutant.text),
+        });
+    }
+    Ok(set)
+}
+
 impl Group {
     /// The profile that a resource of the type is judged against beside its own.
     pub(crate) fn profile(&self, resource_type: Option<&str>) -> Option<&str> {
