@@ -120,6 +120,16 @@ impl Named {
         number
     }
 
+    /// Counts one more under a name; its number where the count left zero.
+    fn count(&mut self, name: &str, is_of_them: bool) -> Option<u32> {
+        let number = self.number(name);
+        let cell = &mut self.counts[number as usize];
+        let was_zero = *cell == [0; 2];
+        cell[0] += 1;
+        cell[1] += u64::from(is_of_them);
+        was_zero.then_some(number)
+    }
+
     fn names(&self) -> Vec<&str> {
         let mut names = vec![""; self.counts.len()];
         for (name, number) in &self.numbers {
@@ -141,12 +151,22 @@ impl Tally {
         Self { counts: vec![[0; 2]; n_rules], values: vec![0; n_values as usize], ..Self::default() }
     }
 
-    pub(crate) fn visit(&mut self, value: u32) {
-        let count = &mut self.values[value as usize];
-        if self.is_recording && self.quiet == 0 && *count == 0 {
-            self.touched.push(Cell::Value(value));
+    /// Notes that a counter left zero.
+    fn touch(&mut self, cell: Cell) {
+        if self.is_recording {
+            self.touched.push(cell);
         }
-        *count += u64::from(self.quiet == 0);
+    }
+
+    pub(crate) fn visit(&mut self, value: u32) {
+        if self.quiet > 0 {
+            return;
+        }
+        let count = &mut self.values[value as usize];
+        *count += 1;
+        if *count == 1 {
+            self.touch(Cell::Value(value));
+        }
     }
 
     pub(crate) fn visit_profile(&mut self, profile: u32, rule: u32) {
@@ -162,10 +182,10 @@ impl Tally {
         if visits.len() <= rule {
             visits.resize(rule + 1, 0);
         }
-        if self.is_recording && visits[rule] == 0 {
-            self.touched.push(cell);
-        }
         visits[rule] += 1;
+        if visits[rule] == 1 {
+            self.touch(cell);
+        }
     }
 
     /// Counts what was found in one resource. While recording it is not: the findings themselves are kept.
@@ -197,11 +217,12 @@ impl Tally {
             return;
         }
         let cell = &mut self.counts[rule];
-        if self.is_recording && *cell == [0; 2] {
-            self.touched.push(Cell::Rule(rule as u32));
-        }
+        let was_zero = *cell == [0; 2];
         cell[0] += more[0];
         cell[1] += more[1];
+        if was_zero {
+            self.touch(Cell::Rule(rule as u32));
+        }
     }
 
     /// Takes back a failure that a profile has replaced by its own decision.
@@ -219,13 +240,9 @@ impl Tally {
         if self.quiet > 0 {
             return;
         }
-        let number = self.named.number(rule);
-        let cell = &mut self.named.counts[number as usize];
-        if self.is_recording && *cell == [0; 2] {
-            self.touched.push(Cell::Named(number));
+        if let Some(number) = self.named.count(rule, failed) {
+            self.touch(Cell::Named(number));
         }
-        cell[0] += 1;
-        cell[1] += u64::from(failed);
     }
 
     /// The place of a not-checked line, so that the hot loop counts by number.
@@ -244,11 +261,11 @@ impl Tally {
             return;
         }
         let n = &mut self.not_checked[slot as usize].1;
-        if self.is_recording && *n == 0 {
-            self.touched.push(Cell::NotChecked(slot));
-        }
         *n += 1;
         self.n_not_checked += 1;
+        if *n == 1 {
+            self.touch(Cell::NotChecked(slot));
+        }
     }
 
     pub(crate) fn n_not_checked(&self) -> u64 {
@@ -259,13 +276,9 @@ impl Tally {
         if self.quiet > 0 {
             return;
         }
-        let number = self.coded.number(system);
-        let cell = &mut self.coded.counts[number as usize];
-        if self.is_recording && *cell == [0; 2] {
-            self.touched.push(Cell::Coded(number));
+        if let Some(number) = self.coded.count(system, checked) {
+            self.touch(Cell::Coded(number));
         }
-        cell[0] += 1;
-        cell[1] += u64::from(checked);
     }
 
     /// Counts an input that is no resource at all.
