@@ -131,13 +131,19 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) target: Option<String>,
 
-    /// Use verdicts of earlier calls again, and keep those that are worked out: auto is for a run of 10,000 resources and more.
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
-    pub(crate) reuse: Reuse,
+    #[command(flatten)]
+    pub(crate) verdicts: VerdictArgs,
 
     /// Begin again although the run was signed.
     #[arg(long)]
     pub(crate) discard_signature: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerdictArgs {
+    /// Use verdicts of earlier calls again, and keep those that are worked out: auto is for a run of 10,000 resources and more.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) reuse: Reuse,
 }
 
 /// When verdicts of earlier calls are used again. What is found is the same either way.
@@ -214,9 +220,8 @@ pub(crate) struct ValidateArgs {
     #[arg(long)]
     pub(crate) strict_terminology: bool,
 
-    /// Use verdicts of earlier calls again, and keep those that are worked out: auto is for a run of 10,000 resources and more.
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
-    pub(crate) reuse: Reuse,
+    #[command(flatten)]
+    pub(crate) verdicts: VerdictArgs,
 
     #[command(flatten)]
     pub(crate) stage: StageArgs,

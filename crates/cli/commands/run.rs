@@ -27,7 +27,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Outcome<Exit> {
         session.link()?;
     }
     if run.finished(Stage::Validate)?.is_none() {
-        session.validate(args.reuse)?;
+        session.validate(args.verdicts.reuse)?;
     }
     if run.finished(Stage::Report)?.is_none() {
         session.report(When::BeforeLoad)?;

@@ -30,7 +30,7 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
                 .next("a project names its lists of codes in [terminology]"));
         }
         let session = Session::open(common, Open::Existing, args.stage.discard_signature)?;
-        session.validate(args.reuse)?;
+        session.validate(args.verdicts.reuse)?;
         return Ok(Exit::Done);
     }
     set_up_threads(common)?;
@@ -56,7 +56,8 @@ pub(crate) fn run(common: &Common, args: &ValidateArgs) -> Outcome<Exit> {
         faults += 1;
         settle(writer.take(&without_snapshot(fault)))?;
     }
-    let verdicts = (args.reuse == Reuse::Always).then(|| verdicts::open(&definitions, &profiles)).transpose()?;
+    let verdicts =
+        (args.verdicts.reuse == Reuse::Always).then(|| verdicts::open(&definitions, &profiles)).transpose()?;
     let summary =
         check_files(&program, verdicts.as_ref(), &args.paths, &mut io::stdin(), &StopFlag::new(), &mut |result| {
             writer.take(&result)

@@ -96,9 +96,8 @@ impl Verdicts {
             return Ok(());
         }
         let bytes = self.book.with(&parts).encode();
-        let folder = self.path.parent().unwrap_or(Path::new("."));
         book::write(&self.path, &bytes)?;
-        book::prune(folder, &self.path, BOOKS)
+        book::prune(&self.path, BOOKS)
     }
 }
 

@@ -57,15 +57,21 @@ impl std::fmt::Debug for Book {
 
 /// What was said of a content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Verdict {
+pub(super) struct Said {
     pub(super) issues: Vec<Finding>,
     pub(super) not_checked: u64,
     /// Whether it is a resource of a known type, of which an id and a patient can be told.
     pub(super) has_facts: bool,
     /// References to ids such as this program makes.
     pub(super) n_references: u64,
-    /// What it adds to the ledger, by the numbers of counters, sorted.
-    pub(super) counts: Vec<(u32, [u64; 2])>,
+}
+
+/// What was said of a content, and what that adds to the ledger.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Verdict {
+    pub(super) said: Said,
+    /// By the numbers of counters, sorted.
+    counts: Vec<(u32, [u64; 2])>,
 }
 
 /// As it stands in the file.
@@ -92,10 +98,10 @@ impl Verdict {
         let finding =
             |f: &Finding| (f.code.to_owned(), f.severity, f.path.clone(), f.detail.clone(), f.definition.clone());
         StoredVerdict {
-            issues: self.issues.iter().map(finding).collect(),
-            not_checked: self.not_checked,
-            has_facts: self.has_facts,
-            n_references: self.n_references,
+            issues: self.said.issues.iter().map(finding).collect(),
+            not_checked: self.said.not_checked,
+            has_facts: self.said.has_facts,
+            n_references: self.said.n_references,
             counts: self.counts.clone(),
         }
     }
@@ -106,13 +112,13 @@ impl Verdict {
             Some(Finding { code: issues::explain(&code)?.code, severity, path, detail, definition })
         };
         let is_known = stored.counts.iter().all(|(counter, _)| (*counter as usize) < n_counters);
-        Some(Self {
+        let said = Said {
             issues: stored.issues.into_iter().map(finding).collect::<Option<_>>()?,
             not_checked: stored.not_checked,
             has_facts: stored.has_facts,
             n_references: stored.n_references,
-            counts: is_known.then_some(stored.counts)?,
-        })
+        };
+        Some(Self { said, counts: is_known.then_some(stored.counts)? })
     }
 }
 
@@ -208,16 +214,16 @@ impl Book {
             let old = number_of(entry);
             let number = *numbers.entry(old).or_insert_with(|| {
                 let counts = self.counts(old as usize).map(|(counter, n)| (counter.clone(), n)).collect();
-                pages.verdict(&self.verdicts[old as usize], counts)
+                pages.verdict(&self.verdicts[old as usize].said, counts)
             });
             pages.entries.push((entry[..16].try_into().expect("a hash has sixteen bytes"), number));
         }
         for (recorder, names) in parts {
             let own: Vec<u32> = recorder
                 .verdicts()
-                .map(|(verdict, cells)| {
+                .map(|(said, cells)| {
                     let named = cells.iter().filter_map(|(cell, n)| Some((names.of(*cell)?, *n)));
-                    pages.verdict(verdict, named.collect())
+                    pages.verdict(said, named.collect())
                 })
                 .collect();
             pages.entries.extend(recorder.entries().iter().map(|(hash, number)| (*hash, own[*number as usize])));
@@ -247,15 +253,15 @@ impl Pages {
         Self { program, counters: HashMap::new(), verdicts: HashMap::new(), entries: Vec::new() }
     }
 
-    /// The number of a verdict, with what it adds to the ledger by names.
-    fn verdict(&mut self, verdict: &Verdict, counts: Vec<(Counter, [u64; 2])>) -> u32 {
+    /// The number of a verdict; `counts` is what it adds to the ledger, by names.
+    fn verdict(&mut self, said: &Said, counts: Vec<(Counter, [u64; 2])>) -> u32 {
         let mut numbered: Vec<(u32, [u64; 2])> = Vec::with_capacity(counts.len());
         for (counter, n) in counts {
             let next = self.counters.len() as u32;
             numbered.push((*self.counters.entry(counter).or_insert(next), n));
         }
         numbered.sort_unstable();
-        let verdict = Verdict { counts: numbered, ..verdict.clone() };
+        let verdict = Verdict { said: said.clone(), counts: numbered };
         let next = self.verdicts.len() as u32;
         *self.verdicts.entry(verdict).or_insert(next)
     }
@@ -288,8 +294,7 @@ impl Pages {
 
 /// Writes a book under a name of this process's own and renames it: a reader sees the old one or the new one.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder_of(path))?;
     let unfinished = path.with_extension(format!("{}.partial", std::process::id()));
     let mut file = whole_file::create(&unfinished, Access::Restricted).map_err(io::Error::other)?;
     file.write_all(bytes)?;
@@ -297,10 +302,14 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
+fn folder_of(book: &Path) -> &Path {
+    book.parent().unwrap_or(Path::new("."))
+}
+
 /// Deletes what processes that were killed left, and all but the books that were written last.
-pub(super) fn prune(folder: &Path, own: &Path, most: usize) -> io::Result<()> {
+pub(super) fn prune(own: &Path, most: usize) -> io::Result<()> {
     let mut books = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder_of(own))? {
         let entry = entry?;
         let path = entry.path();
         if path.extension().is_some_and(|end| end == "partial") {

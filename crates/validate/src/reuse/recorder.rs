@@ -4,7 +4,7 @@ use epr_fhir::Resource;
 use sha2::{Digest, Sha256};
 
 use super::Form;
-use super::book::{Book, ContentHash, Verdict};
+use super::book::{Book, ContentHash, Said};
 use crate::check::{Checker, facts_of};
 use crate::finding::{Facts, Findings};
 use crate::hash::FastMap;
@@ -26,7 +26,7 @@ pub(crate) struct Recorder<'b> {
     /// How often each verdict of the book was used.
     used: Vec<u64>,
     /// Verdicts that were worked out, by what they are; how often each was given stands in `given`.
-    noted: FastMap<(Verdict, Cells), u32>,
+    noted: FastMap<(Said, Cells), u32>,
     given: Vec<u64>,
     n_bytes: usize,
     entries: Vec<(ContentHash, u32)>,
@@ -68,10 +68,10 @@ impl<'b> Recorder<'b> {
         if let Some(number) = self.book.find(&hash) {
             self.n_reused += 1;
             self.used[number as usize] += 1;
-            let verdict = &self.book.verdicts[number as usize];
-            let mut facts = if verdict.has_facts { facts_of(resource.root()) } else { Facts::default() };
-            facts.n_references = verdict.n_references;
-            return Findings { issues: verdict.issues.clone(), facts, not_checked: verdict.not_checked };
+            let said = &self.book.verdicts[number as usize].said;
+            let mut facts = if said.has_facts { facts_of(resource.root()) } else { Facts::default() };
+            facts.n_references = said.n_references;
+            return Findings { issues: said.issues.clone(), facts, not_checked: said.not_checked };
         }
         let findings = checker.check(resource);
         self.cells.clear();
@@ -81,14 +81,13 @@ impl<'b> Recorder<'b> {
     }
 
     fn note(&mut self, hash: ContentHash, findings: &Findings) {
-        let verdict = Verdict {
+        let said = Said {
             issues: findings.issues.clone(),
             not_checked: findings.not_checked,
             has_facts: findings.facts.resource_type.is_some(),
             n_references: findings.facts.n_references,
-            counts: Vec::new(),
         };
-        let key = (verdict, std::mem::take(&mut self.cells));
+        let key = (said, std::mem::take(&mut self.cells));
         if let Some(number) = self.noted.get(&key) {
             self.given[*number as usize] += 1;
             self.enter(hash, *number);
@@ -126,16 +125,16 @@ impl<'b> Recorder<'b> {
             for (counter, n) in self.book.counts(number) {
                 sums.add(counter.clone(), times(n, *n_used));
             }
-            sums.fail(&self.book.verdicts[number].issues, *n_used);
+            sums.fail(&self.book.verdicts[number].said.issues, *n_used);
         }
-        for ((verdict, cells), number) in &self.noted {
+        for ((said, cells), number) in &self.noted {
             let n_given = self.given[*number as usize];
             for (cell, n) in cells {
                 if let Some(counter) = names.of(*cell) {
                     sums.add(counter, times(*n, n_given));
                 }
             }
-            sums.fail(&verdict.issues, n_given);
+            sums.fail(&said.issues, n_given);
         }
         for (cell, n) in &self.rest {
             if let Some(counter) = names.of(*cell) {
@@ -164,11 +163,10 @@ impl<'b> Recorder<'b> {
     }
 
     /// The verdicts in the order of their numbers, with what each counts.
-    pub(super) fn verdicts(&self) -> impl Iterator<Item = (&Verdict, &Cells)> {
-        let mut in_order: Vec<(u32, &(Verdict, Cells))> =
-            self.noted.iter().map(|(key, number)| (*number, key)).collect();
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = (&Said, &Cells)> {
+        let mut in_order: Vec<(u32, &(Said, Cells))> = self.noted.iter().map(|(key, number)| (*number, key)).collect();
         in_order.sort_unstable_by_key(|(number, _)| *number);
-        in_order.into_iter().map(|(_, (verdict, cells))| (verdict, cells))
+        in_order.into_iter().map(|(_, (said, cells))| (said, cells))
     }
 }
 
