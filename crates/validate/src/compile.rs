@@ -311,7 +311,7 @@ impl Compiler<'_> {
 
     fn add_invariants(&self, first: u32, constraints: &[Constraint], ids: &mut Vec<u32>) {
         for (constraint, id) in constraints.iter().zip(first..) {
-            if constraint.is_best_practice || invariant::is_native(&constraint.key) {
+            if constraint.is_best_practice || invariant::is_native(constraint) {
                 continue;
             }
             let text = constraint.expression.as_deref();

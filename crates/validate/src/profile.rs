@@ -233,7 +233,7 @@ impl<'d> Compiler<'d> {
         let known: Vec<&Constraint> = base.into_iter().chain(roots).flat_map(|e| &e.constraints).collect();
         let is_new = |constraint: &&Constraint| {
             !constraint.is_best_practice
-                && !invariant::is_native(&constraint.key)
+                && !invariant::is_native(constraint)
                 && !known.iter().any(|k| k.key == constraint.key && k.expression == constraint.expression)
         };
         let new = element.constraints.iter().filter(is_new);

@@ -277,6 +277,28 @@ fn a_binding_of_the_profile_takes_the_place_of_the_types() {
 }
 
 #[test]
+fn a_rule_of_a_profile_is_asked_under_whatever_key_and_a_rule_of_the_type_once() {
+    let own = |key: &str, source: &str, expression: &str| {
+        format!(
+            r#"{{ "id": "Patient.name", "path": "Patient.name", "constraint": [
+                 {{ "key": "{key}", {source} "severity": "error", "human": "h", "expression": "{expression}" }} ] }}"#
+        )
+    };
+    let (family, text) = (r#""name": [ { "family": "a" } ]"#, r#""name": [ { "text": "a" } ]"#);
+    let broken = "VAL0050 Patient.name[0]";
+    for key in ["x-1", "ele-1", "ext-1", "ref-1", "txt-1"] {
+        let rule = own(key, "", "family.exists()");
+        expect("Patient", &rule, &[(family, &[]), (text, &[broken])]);
+    }
+    let reworded = "hasValue() or children().count() > id.count()";
+    let of_element = r#""source": "http://hl7.org/fhir/StructureDefinition/Element","#;
+    let empty = r#""name": [ { "id": "a" } ]"#;
+    for (source, expression) in [("", "hasValue() or (children().count() > id.count())"), (of_element, reworded)] {
+        expect("Patient", &own("ele-1", source, expression), &[(empty, &[broken])]);
+    }
+}
+
+#[test]
 fn what_a_type_and_a_profile_both_ask_for_is_told_by_both_unless_the_profile_is_assigned() {
     let asks = r#"{ "id": "Observation.subject", "path": "Observation.subject", "min": 1 }"#;
     let Some(definitions) = r4::with(&[definition(PROFILE, "Observation", "", asks)]) else { return };
