@@ -22,6 +22,7 @@ mod type_rules;
 mod value;
 mod walk;
 
+use std::fmt;
 use std::sync::Arc;
 
 use epr_fhir::{Definitions, Resource};
@@ -43,6 +44,23 @@ pub fn check(program: &Program<'_>, resource: &Resource) -> Findings {
     Checker::new(program).check(resource)
 }
 
+/// Why nothing can be held against a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoProfile {
+    /// It is loaded, with a differential only, and no snapshot could be made of it.
+    WithoutSnapshot,
+    NotLoaded,
+}
+
+impl fmt::Display for NoProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WithoutSnapshot => "has no snapshot",
+            Self::NotLoaded => "is in no loaded package",
+        })
+    }
+}
+
 /// Checks resource after resource on one thread.
 pub struct Checker<'p> {
     pub(crate) program: &'p Program<'p>,
@@ -51,7 +69,7 @@ pub struct Checker<'p> {
     /// One cell an element of each open object: how often it was seen, and as which of its types.
     pub(crate) seen: Vec<(u32, u16)>,
     /// The profiles that were asked for, by canonical URL.
-    profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, &'static str>>,
+    profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, NoProfile>>,
     /// The questionnaires that were asked for, by canonical URL.
     questionnaires: FastMap<Box<str>, Option<Arc<Resource>>>,
 }
@@ -69,7 +87,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The program of a profile, by its canonical URL; or why there is none.
-    pub(crate) fn profile(&mut self, url: &str) -> Result<Arc<ProfileProgram<'p>>, &'static str> {
+    pub(crate) fn profile(&mut self, url: &str) -> Result<Arc<ProfileProgram<'p>>, NoProfile> {
         if let Some(known) = self.profiles.get(url) {
             return known.clone();
         }
@@ -80,8 +98,8 @@ impl<'p> Checker<'p> {
                 let made = ProfileProgram::compile(definitions, structure, element, place);
                 Ok(Arc::new(self.numbered(made)))
             }
-            None if definitions.structure(url).is_some() => Err("has no snapshot"),
-            None => Err("is in no loaded package"),
+            None if definitions.structure(url).is_some() => Err(NoProfile::WithoutSnapshot),
+            None => Err(NoProfile::NotLoaded),
         };
         self.profiles.insert(url.into(), made.clone());
         made

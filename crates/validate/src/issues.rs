@@ -63,6 +63,7 @@ pub const VAL_CONTAINED: &str = "VAL0062";
 pub const VAL_BUNDLE_LINK: &str = "VAL0063";
 pub const VAL_VALUE_SET_SYSTEM: &str = "VAL0064";
 pub const VAL_BUNDLE_ENTRY: &str = "VAL0065";
+pub const VAL_PROFILE_WITHOUT_SNAPSHOT: &str = "VAL0066";
 pub const VAL_AGGREGATION: &str = "VAL0068";
 pub const VAL_DUPLICATE_ID: &str = "VAL0070";
 pub const VAL_HELD_WITH_TARGET: &str = "VAL0071";
@@ -161,7 +162,7 @@ pub const ISSUES: &[IssueDoc] = &[
         Severity::Error,
         "a definition of which no snapshot can be made",
         "The profile has a differential only, and what it says does not fit what it builds on, or that is not loaded. \
-         Nothing is checked against it. The issue says which element is wrong.",
+         Nothing is checked against it: each resource that claims it has an error. The issue says what is wrong.",
     ),
     doc(
         VAL_JSON_FORM,
@@ -477,6 +478,13 @@ pub const ISSUES: &[IssueDoc] = &[
         "an entry of a bundle is not what the bundle's type asks for, or cannot be referred to",
         "A document begins with a Composition that leads to all else in it, a message with a MessageHeader; a full URL is \
          absolute and ends in the type and id of its resource; a relative reference counts from the full URL of its entry.",
+    ),
+    doc(
+        VAL_PROFILE_WITHOUT_SNAPSHOT,
+        Severity::Error,
+        "a resource claims a profile that has no snapshot",
+        "Its definition is loaded, but what it builds on is not, or does not fit it; nothing was checked against it. \
+         VAL0005 says what is wrong with it.",
     ),
     doc(
         VAL_AGGREGATION,

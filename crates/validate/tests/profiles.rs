@@ -277,6 +277,27 @@ fn a_binding_of_the_profile_takes_the_place_of_the_types() {
 }
 
 #[test]
+fn who_claims_a_profile_without_a_snapshot_is_not_valid() {
+    let of_nothing = definition(PROFILE, "Patient", "", "");
+    let json = String::from_utf8(of_nothing.files[0].1.clone()).unwrap();
+    let json = json.replace("fhir/StructureDefinition/Patient", "fhir/StructureDefinition/NotLoaded");
+    let source = PackageSource { files: vec![("p.json".to_owned(), json.into_bytes())], ..of_nothing };
+    let Some(definitions) = r4::with(&[source]) else { return };
+    assert_eq!(definitions.snapshot_faults().len(), 1);
+    let program = Program::compile(&definitions, &BTreeMap::new()).unwrap();
+    let judged = |claimed: &str| {
+        let resource = format!(r#"{{ "resourceType": "Patient", "meta": {{ "profile": [ "{claimed}" ] }} }}"#);
+        let mut checker = Checker::new(&program);
+        let findings = checker.check(&Resource::parse_json(resource.as_bytes()).unwrap());
+        let ledger = epr_validate::check::ledger(&program, [&checker]);
+        let codes: Vec<&str> = findings.issues.iter().map(|issue| issue.code).collect();
+        (codes, ledger.not_checked.len())
+    };
+    assert_eq!(judged(PROFILE), (vec!["VAL0066"], 0));
+    assert_eq!(judged("http://example.org/StructureDefinition/nobodys"), (vec![], 1));
+}
+
+#[test]
 fn a_rule_of_a_profile_is_asked_under_whatever_key_and_a_rule_of_the_type_once() {
     let own = |key: &str, source: &str, expression: &str| {
         format!(

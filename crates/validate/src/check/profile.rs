@@ -7,6 +7,7 @@ use epr_fhir::{Node, NodeKind};
 use epr_fhirpath::{ElementNode, Host, says_nothing};
 use epr_model::Severity;
 
+use super::NoProfile;
 use super::coded::coded_as;
 use super::walk::{Place, Walk};
 use crate::finding::{Finding, Step};
@@ -137,8 +138,15 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                     format!("expected a resource of type {about} as the profile {name} is about it, found {type_name}")
                 });
             }
+            // The reference validator calls it an error too: what was given to be held against cannot be.
+            Err(why @ NoProfile::WithoutSnapshot) => {
+                self.checker.tally.count(BaseRule::Profile, true);
+                self.find(issues::VAL_PROFILE_WITHOUT_SNAPSHOT, || {
+                    format!("expected a profile that can be checked against: {url} {why}")
+                });
+            }
             // A canonical URL names a definition, not a person.
-            Err(why) => self.not_checked(NotCheckedKey {
+            Err(why @ NoProfile::NotLoaded) => self.not_checked(NotCheckedKey {
                 rule: "profile".to_owned(),
                 element: type_name.to_owned(),
                 value_set: None,
