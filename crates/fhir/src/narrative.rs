@@ -12,6 +12,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use memchr::memchr;
+
 pub use sections::{Sections, sections};
 
 /// What is wrong with a narrative.
@@ -230,44 +232,77 @@ const PLACES: &[(&str, &[&str])] = &[
     ("tr", &["table", "tbody", "tfoot", "thead"]),
 ];
 
-/// What the tables say of one element.
+/// What the tables say of one element. Sets of elements are numbers with the bit of each.
 struct Kind {
     name: &'static str,
+    bit: u64,
+    is_paragraph: bool,
     attributes: &'static [&'static str],
     is_text: bool,
     is_not_nested: bool,
     is_block: bool,
     is_not_in_paragraph: bool,
     is_empty: bool,
-    parts: Option<&'static [&'static str]>,
-    places: Option<&'static [&'static str]>,
-}
-
-impl Kind {
-    /// An element that narrative may hold, by its name.
-    fn of(name: &str) -> Option<&'static Kind> {
-        KINDS.binary_search_by_key(&name, |kind| kind.name).ok().map(|at| &KINDS[at])
-    }
+    parts: Option<u64>,
+    places: Option<u64>,
 }
 
 /// The tables, read once: each tag of a narrative asks most of them.
-static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+struct Kinds {
+    /// Sorted by name, as [`ELEMENTS`] are.
+    all: Vec<Kind>,
+    /// Where the names begin and end that start with a letter from `a` on.
+    by_letter: [(usize, usize); 26],
+}
+
+static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
     let of = |table: &[(&str, &'static [&'static str])], name: &str| {
         table.iter().find(|(of, _)| *of == name).map(|(_, names)| *names)
     };
-    let kind = |name: &&'static str| Kind {
+    // There are fewer elements than bits.
+    let bits = |names: &[&str]| {
+        let at = names.iter().filter_map(|name| ELEMENTS.iter().position(|known| known == name));
+        at.fold(0, |set, at| set | 1 << at)
+    };
+    let kind = |(at, name): (usize, &&'static str)| Kind {
         name,
+        bit: 1 << at,
+        is_paragraph: *name == "p",
         attributes: of(ATTRIBUTES_OF, name).unwrap_or_default(),
         is_text: TEXT.contains(name),
         is_not_nested: NOT_NESTED.contains(name),
         is_block: BLOCKS.contains(name),
         is_not_in_paragraph: NOT_IN_PARAGRAPH.contains(name),
         is_empty: EMPTY.contains(name),
-        parts: of(PARTS, name),
-        places: of(PLACES, name),
+        parts: of(PARTS, name).map(bits),
+        places: of(PLACES, name).map(bits),
     };
-    ELEMENTS.iter().map(kind).collect()
+    let begins = |letter: u8| ELEMENTS.partition_point(|name| name.as_bytes()[0] < letter);
+    Kinds {
+        all: ELEMENTS.iter().enumerate().map(kind).collect(),
+        by_letter: std::array::from_fn(|at| (begins(b'a' + at as u8), begins(b'a' + at as u8 + 1))),
+    }
 });
+
+impl Kind {
+    /// An element that narrative may hold, by its name.
+    fn of(name: &str) -> Option<&'static Kind> {
+        let kinds = &*KINDS;
+        let letter = name.bytes().next()?.wrapping_sub(b'a');
+        let (from, to) = *kinds.by_letter.get(usize::from(letter))?;
+        kinds.all[from..to].iter().find(|kind| kind.name == name)
+    }
+}
+
+/// What an element is seen to hold.
+#[derive(Clone, Copy)]
+enum Held {
+    /// White space, or a comment.
+    Nothing,
+    Text,
+    /// An element; its kind is absent where narrative may not hold it.
+    Element(Option<&'static Kind>),
+}
 
 /// Reads one narrative `div`.
 pub fn read(text: &str) -> Narrative<'_> {
@@ -343,7 +378,7 @@ impl<'a> Scan<'a> {
     fn document(&mut self) -> Option<()> {
         loop {
             let rest = &self.text[self.at..];
-            let next = rest.find('<').unwrap_or(rest.len());
+            let next = memchr(b'<', rest.as_bytes()).unwrap_or(rest.len());
             self.characters(&rest[..next])?;
             self.at += next;
             if self.at == self.text.len() {
@@ -358,13 +393,13 @@ impl<'a> Scan<'a> {
         if self.open.is_empty() && !blank {
             return None;
         }
-        self.holds(!blank, None);
+        self.holds(if blank { Held::Nothing } else { Held::Text });
         self.content |= says_something(text);
         self.entities(text)
     }
 
     fn entities(&mut self, text: &str) -> Option<()> {
-        if !text.as_bytes().contains(&b'&') {
+        if memchr(b'&', text.as_bytes()).is_none() {
             return Some(());
         }
         for piece in text.split('&').skip(1) {
@@ -388,7 +423,7 @@ impl<'a> Scan<'a> {
         let rest = &self.text[self.at..];
         if let Some(comment) = rest.strip_prefix("<!--") {
             self.at += 4 + comment.find("-->")? + 3;
-            self.holds(false, None);
+            self.holds(Held::Nothing);
             return Some(());
         }
         if let Some(section) = rest.strip_prefix("<![CDATA[") {
@@ -398,7 +433,7 @@ impl<'a> Scan<'a> {
             return (!self.open.is_empty()).then_some(());
         }
         if let Some(closing) = rest.strip_prefix("</") {
-            let end = closing.find('>')?;
+            let end = memchr(b'>', closing.as_bytes())?;
             self.at += 2 + end + 1;
             let open = self.open.pop()?;
             self.closed(&open);
@@ -459,23 +494,23 @@ impl<'a> Scan<'a> {
         here: &'a str,
         namespace: &mut Option<&'a str>,
     ) -> Option<usize> {
-        let equals = here.find('=')?;
+        let equals = memchr(b'=', here.as_bytes())?;
         let name = here[..equals].trim_ascii_end();
         let after = here[equals + 1..].trim_ascii_start();
-        let quote = after.chars().next().filter(|c| *c == '"' || *c == '\'')?;
-        let length = after[1..].find(quote)?;
+        let quote = after.bytes().next().filter(|byte| matches!(byte, b'"' | b'\''))?;
+        let length = memchr(quote, &after.as_bytes()[1..])?;
         let value = &after[1..=length];
-        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || "<>/\"'&".contains(c)) || value.contains('<')
-        {
+        let is_of_no_name = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '/' | '"' | '\'' | '&');
+        if name.is_empty() || name.contains(is_of_no_name) || memchr(b'<', value.as_bytes()).is_some() {
             return None;
         }
         self.entities(value)?;
         if name == "xmlns" {
             *namespace = Some(value);
         }
-        let own = kind.map_or(&[][..], |kind| kind.attributes);
-        let prefixed = name.starts_with("xmlns:");
-        if ATTRIBUTES.binary_search(&name).is_err() && !own.contains(&name) && name != "xmlns" && !prefixed {
+        let is_own = kind.is_some_and(|kind| kind.attributes.contains(&name));
+        let is_known = is_own || name.starts_with("xmlns:") || name == "xmlns";
+        if !is_known && ATTRIBUTES.binary_search(&name).is_err() {
             self.read.is_basic = false;
             // What the outermost element has breaks txt-1 only.
             if self.began {
@@ -497,7 +532,11 @@ impl<'a> Scan<'a> {
                 self.read.links.push(id);
             }
         }
-        let plain = if url.contains('&') { Cow::Owned(url.replace("&amp;", "&")) } else { Cow::Borrowed(url) };
+        let plain = if memchr(b'&', url.as_bytes()).is_some() {
+            Cow::Owned(url.replace("&amp;", "&"))
+        } else {
+            Cow::Borrowed(url)
+        };
         let is_right = !plain.is_empty()
             && if let Some(data) = plain.strip_prefix("data:") {
                 data.split(',').count() == 2
@@ -550,28 +589,34 @@ impl<'a> Scan<'a> {
         if kind.is_none() {
             self.tell(NarrativeFault::Element, hash(0, name));
         }
-        self.holds(false, Some(name));
-        let parent = self.open.last().map_or("", |open| open.name);
-        if kind.and_then(|kind| kind.places).is_some_and(|places| !places.contains(&parent)) {
+        self.holds(Held::Element(kind));
+        let parent = self.open.last().and_then(|open| open.kind).map_or(0, |kind| kind.bit);
+        if kind.and_then(|kind| kind.places).is_some_and(|places| places & parent == 0) {
             self.tell(NarrativeFault::Place, path);
         }
         let is_block = kind.is_some_and(|kind| kind.is_block);
-        if kind.is_some_and(|kind| kind.is_not_in_paragraph) && self.open.iter().skip(1).any(|open| open.name == "p") {
+        let is_paragraph = |open: &Open<'_>| open.kind.is_some_and(|kind| kind.is_paragraph);
+        if kind.is_some_and(|kind| kind.is_not_in_paragraph) && self.open.iter().skip(1).any(is_paragraph) {
             self.tell(NarrativeFault::BlockInParagraph, hash(0, name));
         }
+        let bit = kind.map_or(0, |kind| kind.bit);
         for around in &mut self.open {
             around.holds_block |= is_block;
-            around.holds_itself |= around.name == name;
+            around.holds_itself |= around.kind.is_some_and(|kind| kind.bit == bit);
         }
         Some(open)
     }
 
-    /// Notes what the innermost open element holds: text that says something, an element, or anything else.
-    fn holds(&mut self, is_text: bool, element: Option<&str>) {
+    /// Notes what the innermost open element holds.
+    fn holds(&mut self, held: Held) {
         let Some(open) = self.open.last_mut() else { return };
-        open.holds_anything |= is_text || element.is_some();
+        open.holds_anything |= !matches!(held, Held::Nothing);
         if let Some(parts) = open.kind.and_then(|kind| kind.parts) {
-            open.holds_others |= is_text || element.is_some_and(|name| !parts.contains(&name));
+            open.holds_others |= match held {
+                Held::Nothing => false,
+                Held::Text => true,
+                Held::Element(kind) => kind.is_none_or(|kind| parts & kind.bit == 0),
+            };
         }
     }
 
@@ -602,8 +647,25 @@ fn is_ascii_of_url(c: char) -> bool {
 
 /// Whether an ASCII character may stand in a URL.
 fn is_of_url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b";?:@&=+$.,/%-_~#[]!'()*|".contains(&byte)
+    IS_OF_URL[byte as usize]
 }
+
+/// Asked of each byte of each link, so read once.
+static IS_OF_URL: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b";?:@&=+$.,/%-_~#[]!'()*|";
+    let mut at = 0;
+    while at < 256 {
+        table[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// One step of FNV-1a over a name.
 fn hash(before: u64, name: &str) -> u64 {
