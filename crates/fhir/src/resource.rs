@@ -375,6 +375,26 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// All nodes below, whatever their depth, in written order and with their names (the items of an array have none).
+    /// Where `entered` refuses a name, that member and all below it are left out.
+    #[inline]
+    pub fn below<F: Fn(&str) -> bool>(self, entered: F) -> impl Iterator<Item = (&'a str, Node<'a>)> + use<'a, F> {
+        let (mut index, end) = (self.index + 1, self.slot().next);
+        std::iter::from_fn(move || {
+            while index < end {
+                let node = Node { resource: self.resource, index };
+                let slot = node.slot();
+                let name = node.resource.text_of(slot.key);
+                let is_entered = entered(name);
+                index = if is_entered { index + 1 } else { slot.next };
+                if is_entered {
+                    return Some((name, node));
+                }
+            }
+            None
+        })
+    }
+
     /// The items of an array in written order; nothing for any other value.
     #[inline]
     pub fn items(self) -> impl Iterator<Item = Node<'a>> + use<'a> {

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use epr_fhir::narrative;
 use epr_fhir::resource::{Node, NodeKind};
 
 use crate::element::{ElementNode, says_nothing};
@@ -32,6 +33,8 @@ pub(crate) enum Native {
     ContainedHasNoVersion,
     /// dom-5: nothing contained has a security label.
     ContainedHasNoLabel,
+    /// txt-1 and txt-2: the narrative is XHTML of the kind that is allowed, and says something.
+    NarrativeIsXhtml,
     /// dom-6: there is a narrative.
     HasNarrative,
     /// bdl-2: a search mode only in the answer to a search.
@@ -63,6 +66,7 @@ const TABLE: &[(&str, Native)] = &[
     ),
     ("contained.meta.versionId.empty() and contained.meta.lastUpdated.empty()", Native::ContainedHasNoVersion),
     ("contained.meta.security.empty()", Native::ContainedHasNoLabel),
+    ("htmlChecks()", Native::NarrativeIsXhtml),
     ("text.`div`.exists()", Native::HasNarrative),
     ("entry.search.empty() or (type = 'searchset')", Native::SearchIsOfSearchset),
     (
@@ -106,6 +110,7 @@ impl Native {
             Native::ContainedIsUsed => contained_is_used(focus)?,
             Native::ContainedHasNoVersion => contained_meta_lacks(focus, &["versionId", "lastUpdated"])?,
             Native::ContainedHasNoLabel => contained_meta_lacks(focus, &["security"])?,
+            Native::NarrativeIsXhtml => narrative::check(element.node()?.as_str()?).is_empty(),
             Native::HasNarrative => has_narrative(element.node()?)?,
             Native::SearchIsOfSearchset => {
                 entries(element.node()?)?.all(|entry| is_absent(entry, "search")).then_some(true)?
@@ -267,33 +272,18 @@ fn contained_is_used(focus: &Focus<'_>) -> Option<bool> {
         wanted.push(resource.text("id")?);
     }
     let resource = focus.resource.node()?;
-    strike(resource, &mut wanted, 0);
-    wanted.is_empty().then_some(true)
-}
-
-/// Takes out the ids that a `reference` below the node names.
-fn strike<'a>(node: Node<'a>, wanted: &mut Vec<&'a str>, depth: usize) {
-    if wanted.is_empty() || depth > epr_fhir::resource::DEPTH_LIMIT {
-        return;
-    }
-    match node.kind() {
-        NodeKind::Object => {
-            for (name, value) in node.members() {
-                match value.kind() {
-                    NodeKind::String if name == "reference" => {
-                        if let Some(id) = value.as_str().and_then(|text| text.strip_prefix('#')) {
-                            wanted.retain(|other| *other != id);
-                        }
-                    }
-                    // What belongs to a primitive (`_given`) the evaluator reaches by other rules.
-                    NodeKind::Object | NodeKind::Array if !name.starts_with('_') => strike(value, wanted, depth + 1),
-                    _ => {}
-                }
+    // What belongs to a primitive (`_given`) the evaluator reaches by other rules.
+    for (name, value) in resource.below(|name| !name.starts_with('_')) {
+        if name == "reference"
+            && let Some(id) = value.as_str().and_then(|text| text.strip_prefix('#'))
+        {
+            wanted.retain(|other| *other != id);
+            if wanted.is_empty() {
+                return Some(true);
             }
         }
-        NodeKind::Array => node.items().for_each(|item| strike(item, wanted, depth + 1)),
-        _ => {}
     }
+    wanted.is_empty().then_some(true)
 }
 
 fn has_narrative(node: Node<'_>) -> Option<bool> {

@@ -15,6 +15,7 @@ const DOM_2: &str = "contained.contained.empty()";
 const DOM_4: &str = "contained.meta.versionId.empty() and contained.meta.lastUpdated.empty()";
 const DOM_5: &str = "contained.meta.security.empty()";
 const DOM_6: &str = "text.`div`.exists()";
+const TXT_1: &str = "htmlChecks()";
 const BDL_2: &str = "entry.search.empty() or (type = 'searchset')";
 const BDL_3: &str = "entry.all(request.exists() = (%resource.type = 'batch' or %resource.type = 'transaction' or %resource.type = 'history'))";
 const BDL_4: &str = "entry.all(response.exists() = (%resource.type = 'batch-response' or %resource.type = 'transaction-response' or %resource.type = 'history'))";
@@ -22,7 +23,7 @@ const BDL_5: &str = "resource.exists() or request.exists() or response.exists()"
 const BDL_7: &str =
     "(type = 'history') or entry.where(fullUrl.exists()).select(fullUrl&resource.meta.versionId).isDistinct()";
 const BDL_8: &str = "fullUrl.contains('/_history/').not()";
-const OF_ELEMENTS: &[&str] = &[ELE_1, EXT_1, REF_1, DOM_2, DOM_4, DOM_5, DOM_6];
+const OF_ELEMENTS: &[&str] = &[ELE_1, EXT_1, REF_1, DOM_2, DOM_4, DOM_5, DOM_6, TXT_1];
 const OF_BUNDLES: &[&str] = &[ELE_1, BDL_2, BDL_3, BDL_4, BDL_5, BDL_7, BDL_8];
 
 /// Not native, but answered without collections.
@@ -148,6 +149,15 @@ fn object(members: &[String]) -> String {
     bare_object(&with_type)
 }
 
+/// What a narrative may hold, and what it may not.
+fn piece() -> impl Strategy<Value = &'static str> {
+    let pieces =
+        ["a", "&amp;", "&nbsp;", "&x", "<br/>", "<p>b</p>", "<p>", "</p>", "<ul><li>c</li></ul>", "<ul>d</ul>"];
+    let others =
+        ["<a href='e'>f</a>", "<a href='javascript:g'/>", "<script/>", "<b><b>h</b></b>", "<i class='j' k='l'/>"];
+    prop::sample::select([&pieces[..], &others[..], &[" ", "\\n", "<td>m</td>", "<!-- -->", "<q"]].concat())
+}
+
 fn bare_object(members: &[String]) -> String {
     let name = |member: &String| member.split(':').next().unwrap_or_default().to_owned();
     let mut out: Vec<String> = Vec::new();
@@ -213,6 +223,19 @@ proptest! {
                 }
             }
             agree(DOM_3, &host, &root)?;
+        }
+    }
+
+    #[test]
+    fn the_short_cut_of_narratives_gives_what_the_evaluator_gives(pieces in prop::collection::vec(piece(), 0..6)) {
+        let json = format!(r#"{{"text":{{"div":"<div xmlns='http://www.w3.org/1999/xhtml'>{}</div>"}}}}"#, pieces.concat());
+        let resource = Resource::parse_json(json.as_bytes()).expect("JSON");
+        let div = resource.root().get("text").and_then(|text| text.get("div"));
+        for definitions in [None, r4::definitions()] {
+            let host = Host::with_definitions(definitions);
+            let structure = definitions.map(|d| d.structure("Narrative").expect("a type of R4"));
+            let focus = Focus::on_resource(resource.root(), definitions);
+            agree(TXT_1, &host, &focus.at(ElementNode::new(div, None, structure, "Narrative.div", "xhtml")))?;
         }
     }
 
