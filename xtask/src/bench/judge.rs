@@ -198,7 +198,8 @@ fn row(name: &str, value: f64, unit: &str, goal: Option<(f64, Better)>, peak_kb:
         Some((goal, Less)) => value <= goal,
     };
     let peak = if peak_kb > 0 { format!(", peak {} MB", peak_kb / 1024) } else { String::new() };
-    println!("  {name}: {value:.1} {unit}{peak}{}", if met { "" } else { " (goal missed)" });
+    let decimals = if value < 10.0 { 2 } else { 1 };
+    println!("  {name}: {value:.decimals$} {unit}{peak}{}", if met { "" } else { " (goal missed)" });
     json!({
         "area": "validate", "name": name, "value": value, "unit": unit, "goal": goal.map(|(goal, _)| goal),
         "met": met, "peers": {}, "peak_kb": peak_kb,
