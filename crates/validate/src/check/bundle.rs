@@ -10,9 +10,11 @@ use std::rc::Rc;
 use epr_fhir::Node;
 use epr_model::Severity;
 
+use super::narrative::ids_of;
 use super::reference::Followed;
 use super::walk::Walk;
 use crate::finding::Step;
+use crate::hash::FastMap;
 use crate::issues;
 use crate::primitive;
 use crate::tally::BaseRule;
@@ -394,9 +396,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         let is_type = |name: &str| all.resources.contains_key(name);
         let n = bundle.entries.len();
         let mut links: Vec<Vec<u32>> = vec![Vec::new(); n];
+        let mut ids: FastMap<usize, Vec<&str>> = FastMap::default();
         for (i, entry) in bundle.entries.iter().enumerate().filter(|(_, entry)| entry.resource.is_some()) {
             let mut seen = std::collections::BTreeSet::new();
-            for (text, at) in links_of(entry.node) {
+            for Link { text, at, is_of_narrative } in links_of(entry.node) {
                 if text.is_empty() || text.starts_with('#') || !seen.insert(text) {
                     continue;
                 }
@@ -404,6 +407,14 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                     Linked::To(to) => {
                         links[i].push(to as u32);
                         links[to].push(i as u32);
+                        if let Some((_, fragment)) = text.split_once('#') {
+                            let ids = ids.entry(to).or_insert_with(|| sorted(ids_of(bundle.entries[to].node)));
+                            let n =
+                                ids.partition_point(|id| *id <= fragment) - ids.partition_point(|id| *id < fragment);
+                            if n > 1 || n == 0 && is_of_narrative {
+                                self.fragment_of_an_entry(i, n);
+                            }
+                        }
                     }
                     Linked::Doubtful if !told.contains(&at.address()) => {
                         self.steps.push(Step { name: "entry", index: Some(i as u32), of_type: None });
@@ -435,6 +446,17 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
                 self.steps.pop();
             }
         }
+    }
+
+    /// A link to a part of another entry: by an id that is there `n` times, which should be once.
+    fn fragment_of_an_entry(&mut self, from: usize, n: usize) {
+        self.steps.push(Step { name: "entry", index: Some(from as u32), of_type: None });
+        self.find(issues::VAL_BUNDLE_ENTRY, || {
+            format!(
+                "expected a link to an id that is once in the entry that it leads to, found one that is there {n} times"
+            )
+        });
+        self.steps.pop();
     }
 
     /// What was searched for has an id and the type that was asked for; what went wrong is an OperationOutcome.
@@ -516,16 +538,28 @@ fn focused(header: Node<'_>) -> Vec<Node<'_>> {
     header.get("focus").into_iter().flat_map(Node::items).collect()
 }
 
+/// What leads from an entry to another.
+struct Link<'a> {
+    text: &'a str,
+    at: Node<'a>,
+    /// It is an extension narrativeLink: which part of a narrative tells of the element that it stands on.
+    is_of_narrative: bool,
+}
+
+const NARRATIVE_LINK: &str = "http://hl7.org/fhir/StructureDefinition/narrativeLink";
+
 /// What leads from an entry to others: references, and addresses that are not names of something.
-fn links_of(entry: Node<'_>) -> Vec<(&str, Node<'_>)> {
+fn links_of(entry: Node<'_>) -> Vec<Link<'_>> {
     let mut found = Vec::new();
     let mut waiting = vec![(entry, false)];
     while let Some((node, is_extension)) = waiting.pop() {
+        let is_of_narrative = is_extension && node.text("url") == Some(NARRATIVE_LINK);
         for (name, child) in node.members() {
+            let mut link = |text, at| found.push(Link { text, at, is_of_narrative });
             match (name, child.as_str()) {
-                ("reference", Some(text)) => found.push((text, node)),
-                ("url", Some(text)) if !is_extension => found.push((text, child)),
-                ("valueUri" | "valueUrl", Some(text)) => found.push((text, child)),
+                ("reference", Some(text)) => link(text, node),
+                ("url", Some(text)) if !is_extension => link(text, child),
+                ("valueUri" | "valueUrl", Some(text)) => link(text, child),
                 // A Bundle inside has links of its own.
                 ("resource", None) if child.text("resourceType") == Some("Bundle") => {}
                 _ => waiting.push((child, matches!(name, "extension" | "modifierExtension"))),
@@ -534,6 +568,11 @@ fn links_of(entry: Node<'_>) -> Vec<(&str, Node<'_>)> {
         waiting.extend(node.items().map(|item| (item, is_extension)));
     }
     found
+}
+
+fn sorted(mut ids: Vec<&str>) -> Vec<&str> {
+    ids.sort_unstable();
+    ids
 }
 
 /// Whether a URL is the address of a resource: `[base]/Type/id`, perhaps with a version.

@@ -1,7 +1,5 @@
 //! The narrative of a resource: its XHTML, and whether its links lead anywhere inside the resource.
 
-use std::collections::BTreeSet;
-
 use epr_fhir::Node;
 use epr_fhir::definitions::ConstraintSeverity;
 use epr_fhir::narrative::{self, NarrativeFault};
@@ -37,12 +35,13 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     fn narrative_link(&mut self, id: &'r str) {
         let container = self.container;
         let bundle = self.bundle.as_ref().map(|bundle| bundle.node);
-        let ids = self.link_ids.get_or_insert_with(|| ids_of(container));
+        let ids = self.link_ids.get_or_insert_with(|| ids_of(container).into_iter().collect());
         if ids.contains(id) {
             return;
         }
-        let is_around =
-            bundle.is_some_and(|bundle| self.bundle_link_ids.get_or_insert_with(|| ids_of(bundle)).contains(id));
+        let is_around = bundle.is_some_and(|bundle| {
+            self.bundle_link_ids.get_or_insert_with(|| ids_of(bundle).into_iter().collect()).contains(id)
+        });
         if !is_around {
             self.find(issues::VAL_NARRATIVE, || {
                 "expected a link to an id inside the resource, found one that leads nowhere".to_owned()
@@ -89,16 +88,15 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     }
 }
 
-/// All that a link inside may lead to: ids of resources and elements, ids and names in narratives.
-fn ids_of(node: Node<'_>) -> BTreeSet<&str> {
-    let mut found = BTreeSet::new();
+/// All that a link inside may lead to, as often as it is there: ids of resources and elements, ids and names in
+/// narratives.
+pub(super) fn ids_of(node: Node<'_>) -> Vec<&str> {
+    let mut found = Vec::new();
     let mut waiting = vec![node];
     while let Some(node) = waiting.pop() {
         for (name, child) in node.members() {
             match (name, child.as_str()) {
-                ("id", Some(id)) => {
-                    found.insert(id);
-                }
+                ("id", Some(id)) => found.push(id),
                 ("div", Some(text)) => found.extend(narrative::anchors(text)),
                 _ => waiting.push(child),
             }
