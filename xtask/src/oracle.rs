@@ -28,7 +28,7 @@ use anyhow::{Context, Result, bail};
 use inputs::Input;
 use reference::Reference;
 
-/// Goals of issue 5, in per mille.
+/// Goals, in per mille.
 const GOAL_VERDICT: usize = 970;
 const GOAL_EXACT: usize = 880;
 const GOAL_FOUND: usize = 985;
