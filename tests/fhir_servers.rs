@@ -54,7 +54,7 @@ pub(crate) fn medplum() -> Option<Server> {
     let port = free_port();
     let mut node = Command::new("node");
     // Node 20 has no WebSocket of its own unless asked.
-    node.arg("--experimental-websocket").arg(wrapper).arg(port.to_string()).current_dir(folder);
+    node.arg(wrapper).arg(port.to_string()).current_dir(folder);
     let process = started(&mut node, "medplum");
     Some(Server { name: "medplum", url: format!("http://127.0.0.1:{port}/fhir"), process, database: None })
 }

