@@ -236,7 +236,6 @@ const PLACES: &[(&str, &[&str])] = &[
 struct Kind {
     name: &'static str,
     bit: u64,
-    is_paragraph: bool,
     attributes: &'static [&'static str],
     is_text: bool,
     is_not_nested: bool,
@@ -267,7 +266,6 @@ static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
     let kind = |(at, name): (usize, &&'static str)| Kind {
         name,
         bit: 1 << at,
-        is_paragraph: *name == "p",
         attributes: of(ATTRIBUTES_OF, name).unwrap_or_default(),
         is_text: TEXT.contains(name),
         is_not_nested: NOT_NESTED.contains(name),
@@ -595,8 +593,7 @@ impl<'a> Scan<'a> {
             self.tell(NarrativeFault::Place, path);
         }
         let is_block = kind.is_some_and(|kind| kind.is_block);
-        let is_paragraph = |open: &Open<'_>| open.kind.is_some_and(|kind| kind.is_paragraph);
-        if kind.is_some_and(|kind| kind.is_not_in_paragraph) && self.open.iter().skip(1).any(is_paragraph) {
+        if kind.is_some_and(|kind| kind.is_not_in_paragraph) && self.open.iter().skip(1).any(|open| open.name == "p") {
             self.tell(NarrativeFault::BlockInParagraph, hash(0, name));
         }
         let bit = kind.map_or(0, |kind| kind.bit);
@@ -647,25 +644,8 @@ fn is_ascii_of_url(c: char) -> bool {
 
 /// Whether an ASCII character may stand in a URL.
 fn is_of_url(byte: u8) -> bool {
-    IS_OF_URL[byte as usize]
+    matches!(byte, b'!' | b'#'..=b';' | b'=' | b'?'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'|' | b'~')
 }
-
-/// Asked of each byte of each link, so read once.
-static IS_OF_URL: [bool; 256] = {
-    let mut table = [false; 256];
-    let marks = b";?:@&=+$.,/%-_~#[]!'()*|";
-    let mut at = 0;
-    while at < 256 {
-        table[at] = (at as u8).is_ascii_alphanumeric();
-        at += 1;
-    }
-    at = 0;
-    while at < marks.len() {
-        table[marks[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
 
 /// One step of FNV-1a over a name.
 fn hash(before: u64, name: &str) -> u64 {
