@@ -43,5 +43,6 @@ pub use compile::{Expression, compile, compile_constraint};
 pub use element::{ElementNode, says_nothing};
 pub use eval::{EvalError, Evaluated, NotChecked, Verdict};
 pub use host::{Conformance, Focus, Host, Resolved, Resolver};
+pub use native::expression_of;
 pub use parser::{ParseError, ParseFault, parse};
 pub use value::{Collection, Item};

@@ -51,43 +51,58 @@ pub(crate) enum Native {
     FullUrlHasNoVersion,
 }
 
-const TABLE: &[(&str, Native)] = &[
-    ("hasValue() or (children().count() > id.count())", Native::HasContent),
-    ("extension.exists() != value.exists()", Native::ValueOrExtensions),
+/// The keys under which R4 asks it, its expression as published, and what answers it.
+const TABLE: &[(&[&str], &str, Native)] = &[
+    (&["ele-1"], "hasValue() or (children().count() > id.count())", Native::HasContent),
+    (&["ext-1"], "extension.exists() != value.exists()", Native::ValueOrExtensions),
     (
+        &["ref-1"],
         "reference.startsWith('#').not() or (reference.substring(1).trace('url') in %rootResource.contained.id.trace('ids'))",
         Native::FragmentIsContained,
     ),
-    ("start.hasValue().not() or end.hasValue().not() or (start <= end)", Native::PeriodIsInOrder),
-    ("contained.contained.empty()", Native::ContainedContainsNothing),
+    (&["per-1"], "start.hasValue().not() or end.hasValue().not() or (start <= end)", Native::PeriodIsInOrder),
+    (&["dom-2"], "contained.contained.empty()", Native::ContainedContainsNothing),
     (
+        &["dom-3"],
         "contained.where((('#'+id in (%resource.descendants().reference | %resource.descendants().as(canonical) | %resource.descendants().as(uri) | %resource.descendants().as(url))) or descendants().where(reference = '#').exists() or descendants().where(as(canonical) = '#').exists() or descendants().where(as(canonical) = '#').exists()).not()).trace('unmatched', id).empty()",
         Native::ContainedIsUsed,
     ),
-    ("contained.meta.versionId.empty() and contained.meta.lastUpdated.empty()", Native::ContainedHasNoVersion),
-    ("contained.meta.security.empty()", Native::ContainedHasNoLabel),
-    ("htmlChecks()", Native::NarrativeIsXhtml),
-    ("text.`div`.exists()", Native::HasNarrative),
-    ("entry.search.empty() or (type = 'searchset')", Native::SearchIsOfSearchset),
     (
+        &["dom-4"],
+        "contained.meta.versionId.empty() and contained.meta.lastUpdated.empty()",
+        Native::ContainedHasNoVersion,
+    ),
+    (&["dom-5"], "contained.meta.security.empty()", Native::ContainedHasNoLabel),
+    (&["txt-1", "txt-2"], "htmlChecks()", Native::NarrativeIsXhtml),
+    (&["dom-6"], "text.`div`.exists()", Native::HasNarrative),
+    (&["bdl-2"], "entry.search.empty() or (type = 'searchset')", Native::SearchIsOfSearchset),
+    (
+        &["bdl-3"],
         "entry.all(request.exists() = (%resource.type = 'batch' or %resource.type = 'transaction' or %resource.type = 'history'))",
         Native::RequestByKind,
     ),
     (
+        &["bdl-4"],
         "entry.all(response.exists() = (%resource.type = 'batch-response' or %resource.type = 'transaction-response' or %resource.type = 'history'))",
         Native::ResponseByKind,
     ),
-    ("resource.exists() or request.exists() or response.exists()", Native::EntryHoldsSomething),
+    (&["bdl-5"], "resource.exists() or request.exists() or response.exists()", Native::EntryHoldsSomething),
     (
+        &["bdl-7"],
         "(type = 'history') or entry.where(fullUrl.exists()).select(fullUrl&resource.meta.versionId).isDistinct()",
         Native::FullUrlsAreDistinct,
     ),
-    ("fullUrl.contains('/_history/').not()", Native::FullUrlHasNoVersion),
+    (&["bdl-8"], "fullUrl.contains('/_history/').not()", Native::FullUrlHasNoVersion),
 ];
+
+/// What R4 asks under the key of an invariant that is answered without the evaluator.
+pub fn expression_of(key: &str) -> Option<&'static str> {
+    TABLE.iter().find(|(keys, ..)| keys.contains(&key)).map(|(_, text, _)| *text)
+}
 
 impl Native {
     pub(crate) fn of(expression: &str) -> Option<Native> {
-        TABLE.iter().find(|(text, _)| *text == expression).map(|(_, native)| *native)
+        TABLE.iter().find(|(_, text, _)| *text == expression).map(|(.., native)| *native)
     }
 
     /// The verdict; `None` where only the evaluator can tell.
