@@ -92,16 +92,12 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
 /// narratives.
 pub(super) fn ids_of(node: Node<'_>) -> Vec<&str> {
     let mut found = Vec::new();
-    let mut waiting = vec![node];
-    while let Some(node) = waiting.pop() {
-        for (name, child) in node.members() {
-            match (name, child.as_str()) {
-                ("id", Some(id)) => found.push(id),
-                ("div", Some(text)) => found.extend(narrative::anchors(text)),
-                _ => waiting.push(child),
-            }
+    for (name, child) in node.below(|_| true) {
+        match (name, child.as_str()) {
+            ("id", Some(id)) => found.push(id),
+            ("div", Some(text)) => found.extend(narrative::anchors(text)),
+            _ => {}
         }
-        waiting.extend(node.items());
     }
     found
 }
