@@ -56,7 +56,7 @@ pub enum NotChecked {
     Terminology { value_set: String },
     #[error("a reference could not be followed")]
     Reference,
-    #[error("conformance to {profile} was not examined")]
+    #[error("whether an element conforms to {profile} could not be decided")]
     Conformance { profile: String },
     #[error("quantities of different units need the UCUM table")]
     Units,

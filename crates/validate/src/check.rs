@@ -6,6 +6,7 @@
 mod bundle;
 mod coded;
 mod conformance;
+mod conforms;
 mod contained;
 mod extension;
 mod given;
@@ -72,6 +73,9 @@ pub struct Checker<'p> {
     profiles: FastMap<Box<str>, Result<Arc<ProfileProgram<'p>>, NoProfile>>,
     /// The questionnaires that were asked for, by canonical URL.
     questionnaires: FastMap<Box<str>, Option<Arc<Resource>>>,
+    /// The checker of walks that invariants ask for (`conformsTo()`), and how many this one is inside of.
+    nested: Option<Box<Checker<'p>>>,
+    nesting: u32,
 }
 
 impl<'p> Checker<'p> {
@@ -83,6 +87,8 @@ impl<'p> Checker<'p> {
             seen: Vec::new(),
             profiles: FastMap::default(),
             questionnaires: FastMap::default(),
+            nested: None,
+            nesting: 0,
         }
     }
 

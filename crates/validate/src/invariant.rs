@@ -71,6 +71,7 @@ pub(crate) struct Compiled {
     text: Option<Box<str>>,
     /// The rule is about an element that may be absent, and does not say so: absence is no fault.
     forgets_absence: bool,
+    asks_conformance: bool,
     read: OnceLock<Result<Box<Expression>, String>>,
 }
 
@@ -88,12 +89,18 @@ impl Compiled {
     pub(crate) fn new(expression: Option<&str>) -> Self {
         let expression = expression.map(amended);
         let forgets_absence = expression.is_some_and(|text| FORGET_ABSENCE.contains(&text));
-        Self { text: expression.map(Into::into), forgets_absence, read: OnceLock::new() }
+        let asks_conformance = expression.is_some_and(|text| text.contains("conformsTo"));
+        Self { text: expression.map(Into::into), forgets_absence, asks_conformance, read: OnceLock::new() }
     }
 
     /// The expression as written.
     pub(crate) fn text(&self) -> Option<&str> {
         self.text.as_deref()
+    }
+
+    /// Whether it asks if an element meets a profile.
+    pub(crate) fn asks_conformance(&self) -> bool {
+        self.asks_conformance
     }
 
     fn expression(&self) -> Result<&Expression, &String> {

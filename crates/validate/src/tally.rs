@@ -89,6 +89,8 @@ pub(crate) struct Tally {
     coded: Named,
     /// All of `not_checked`, kept as a running sum.
     n_not_checked: u64,
+    /// The same, and what was met while nothing is counted.
+    n_unknown: u64,
     /// Above 0 while it is only asked whether a value would pass: nothing is counted.
     pub(crate) quiet: u32,
     values: Vec<u64>,
@@ -257,6 +259,7 @@ impl Tally {
     }
 
     pub(crate) fn not_checked(&mut self, slot: u32) {
+        self.n_unknown += 1;
         if self.quiet > 0 {
             return;
         }
@@ -270,6 +273,11 @@ impl Tally {
 
     pub(crate) fn n_not_checked(&self) -> u64 {
         self.n_not_checked
+    }
+
+    /// How often something could not be decided, counted or only asked.
+    pub(crate) fn n_unknown(&self) -> u64 {
+        self.n_unknown
     }
 
     pub(crate) fn coded(&mut self, system: &str, checked: bool) {

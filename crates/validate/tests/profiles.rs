@@ -276,6 +276,85 @@ fn a_binding_of_the_profile_takes_the_place_of_the_types() {
     assert_eq!(warnings(&assigned, marital("contact-point-use", "home")), ["VAL0041"]);
 }
 
+const OTHER: &str = "http://example.org/StructureDefinition/other";
+
+#[test]
+fn an_invariant_may_ask_whether_an_element_meets_a_profile() {
+    let asks = |path: &str, expression: &str| {
+        format!(
+            r#"{{ "id": "{path}", "path": "{path}", "constraint": [
+                 {{ "key": "c-1", "severity": "error", "human": "h", "expression": "{expression}" }} ] }}"#
+        )
+    };
+    let other = |type_name: &str, path: &str| {
+        definition(OTHER, type_name, "", &format!(r#"{{ "id": "{path}", "path": "{path}", "min": 1 }}"#))
+    };
+    let broken = |path: &str| vec![format!("VAL0050 {path}")];
+    let as_other = format!("conformsTo('{OTHER}')");
+    let judged = |expression: &str, other: PackageSource, more: &str| {
+        let own = definition(PROFILE, "Patient", "", &asks("Patient", expression));
+        let definitions = r4::with(&[own, other])?;
+        Some(judge(&definitions, "Patient", &format!(r#"{{ "resourceType": "Patient" {more} }}"#)))
+    };
+    let Some(found) = judged(&as_other, other("Patient", "Patient.gender"), "") else { return };
+    assert_eq!(found.0, broken("Patient"));
+    let found = judged(&as_other, other("Patient", "Patient.gender"), r#", "gender": "male""#).unwrap();
+    assert_eq!(found, (vec![], vec![]));
+    // What the type asks for is asked too.
+    let found = judged(&as_other, other("Patient", "Patient.gender"), r#", "gender": "nonsense""#).unwrap();
+    assert!(found.0.contains(&broken("Patient")[0]));
+    // Of a contained resource, which may refer to its neighbour.
+    let contained = format!("contained.ofType(Observation).all({as_other})");
+    let neighbours = |more: &str| {
+        format!(
+            r##", "contained": [ {{ "resourceType": "Practitioner", "id": "p" }},
+                 {{ "resourceType": "Observation", "id": "o", "status": "final", "code": {{ "text": "x" }},
+                    "performer": [ {{ "reference": "#p" }} ] {more} }} ],
+                 "generalPractitioner": [ {{ "reference": "#p" }} ], "link": [ {{ "type": "refer", "other":
+                 {{ "type": "Patient", "display": "x", "extension": [ {{ "url": "http://example.org/e", "valueReference":
+                 {{ "reference": "#o" }} }} ] }} }} ]"##
+        )
+    };
+    let of = |more: &str| judged(&contained, other("Observation", "Observation.issued"), &neighbours(more)).unwrap().0;
+    assert!(of("").contains(&broken("Patient")[0]));
+    assert!(!of(r#", "issued": "2020-01-01T00:00:00Z""#).contains(&broken("Patient")[0]));
+    // Of a data type.
+    let name = |more: &str| judged(&format!("name.all({as_other})"), other_name(), more).unwrap().0;
+    assert_eq!(name(r#", "name": [ { "text": "a" } ]"#), broken("Patient"));
+    assert_eq!(name(r#", "name": [ { "family": "a" } ]"#), Vec::<String>::new());
+    // Without an answer: a profile that asks about itself, at whatever depth; one that nobody has; one that is met as
+    // far as can be seen, but has a code of a system that is not loaded. What is broken beside such a code is.
+    let not_answered = (vec![], vec!["invariant:c-1".to_owned()]);
+    let another = || other("Group", "Group.name");
+    for asked in [
+        format!("conformsTo('{PROFILE}')"),
+        format!("conformsTo('{PROFILE}') and conformsTo('{PROFILE}').not()"),
+        "conformsTo('http://example.org/nobodys')".to_owned(),
+        "conformsTo('http://example.org/nobodys').not()".to_owned(),
+    ] {
+        assert_eq!(judged(&asked, another(), "").unwrap(), not_answered, "{asked}");
+    }
+    assert_eq!(judged(&format!("false and conformsTo('{PROFILE}')"), another(), "").unwrap().0, broken("Patient"));
+    let bound = || {
+        let elements = r#"{ "id": "Patient.gender", "path": "Patient.gender", "min": 1 },
+            { "id": "Patient.maritalStatus", "path": "Patient.maritalStatus",
+              "binding": { "strength": "required", "valueSet": "http://example.org/ValueSet/nobodys" } }"#;
+        definition(OTHER, "Patient", "", elements)
+    };
+    let married = r#", "maritalStatus": { "coding": [ { "system": "http://example.org/c", "code": "m" } ] }"#;
+    let found = judged(&as_other, bound(), &format!(r#"{married}, "gender": "male""#)).unwrap();
+    assert_eq!(found.0, Vec::<String>::new());
+    assert!(found.1.contains(&"invariant:c-1".to_owned()));
+    assert_eq!(judged(&as_other, bound(), married).unwrap().0, broken("Patient"));
+}
+
+fn other_name() -> PackageSource {
+    let of =
+        definition(OTHER, "HumanName", "", r#"{ "id": "HumanName.family", "path": "HumanName.family", "min": 1 }"#);
+    let json = String::from_utf8(of.files[0].1.clone()).unwrap().replace("\"resource\"", "\"complex-type\"");
+    PackageSource { files: vec![("other.json".to_owned(), json.into_bytes())], ..of }
+}
+
 #[test]
 fn who_claims_a_profile_without_a_snapshot_is_not_valid() {
     let of_nothing = definition(PROFILE, "Patient", "", "");

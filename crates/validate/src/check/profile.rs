@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use epr_fhir::definitions::{BindingStrength, Max, Structure};
 use epr_fhir::{Node, NodeKind};
-use epr_fhirpath::{ElementNode, Host, says_nothing};
+use epr_fhirpath::{ElementNode, says_nothing};
 use epr_model::Severity;
 
 use super::NoProfile;
@@ -64,6 +64,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
     ///
     /// `start` is how many findings there were before this resource.
     pub(super) fn profiles(&mut self, node: Node<'r>, type_name: &'r str, is_contained: bool, start: usize) {
+        // What an invariant asks is about one profile, and the type: who claims another is judged by it elsewhere.
+        if self.checker.nesting > 0 {
+            return;
+        }
         let program = self.checker.program;
         let outer = (self.n_base, self.base, self.is_echoing);
         self.n_base = self.issues.len();
@@ -431,7 +435,6 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         }
         let program = self.checker.program;
-        let host = Host::with_definitions(Some(program.definitions));
         let element = match (instance.main, rule.home_path.contains('.')) {
             (Some(main), false) if main.get("resourceType").is_some() => {
                 ElementNode::resource(main, Some(program.definitions))
@@ -440,7 +443,7 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
         };
         let focus = self.focus.at(element);
         for invariant in &rule.invariants {
-            let outcome = invariant.test.test(&host, &focus);
+            let outcome = self.outcome(&invariant.test, &focus);
             if let Outcome::NotChecked(reason) = outcome {
                 self.not_checked(NotCheckedKey {
                     rule: invariant.rule.to_string(),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use epr_fhir::definitions::{ConstraintSeverity, Max};
 use epr_fhir::{Node, NodeKind, Resource};
-use epr_fhirpath::{ElementNode, Focus, Host};
+use epr_fhirpath::{ElementNode, Focus};
 use epr_model::{ResourceId, Severity, shape};
 
 use super::Checker;
@@ -92,39 +92,46 @@ pub(super) enum Place {
 pub(super) fn run<'p: 'r, 'r>(checker: &mut Checker<'p>, resource: &'r Resource) -> Findings {
     let before = checker.tally.n_not_checked();
     let root = resource.root();
-    let definitions = checker.program.definitions;
-    let mut walk = Walk {
-        checker,
-        steps: Vec::with_capacity(16),
-        issues: Vec::new(),
-        facts: Facts::default(),
-        container: root,
-        focus: Focus::on_resource(root, Some(definitions)),
-        contained: Vec::new(),
-        inside_contained: None,
-        bundle: None,
-        entry: None,
-        told_entry: None,
-        resource_at: (0, ""),
-        around: Vec::new(),
-        depth: 0,
-        n_base: 0,
-        definition: "",
-        ids: BTreeSet::new(),
-        base: Base::IsBeside,
-        is_echoing: false,
-        verdicts: FastMap::default(),
-        holder: root,
-        following: 0,
-        link_ids: None,
-        bundle_link_ids: None,
-    };
+    let mut walk = Walk::new(checker, root);
     walk.source_faults(resource);
     walk.any_resource(root, Place::Root);
     let (issues, mut facts) = (walk.issues, walk.facts);
     facts.n_references = facts.references.iter().filter(|r| r.to_id.parse::<ResourceId>().is_ok()).count() as u64;
     checker.tally.failed(&issues);
     Findings { issues, facts, not_checked: checker.tally.n_not_checked() - before }
+}
+
+impl<'c, 'p: 'r, 'r> Walk<'c, 'p, 'r> {
+    /// A walk that has seen nothing yet; a `#id` is looked for in `container`.
+    pub(super) fn new(checker: &'c mut Checker<'p>, container: Node<'r>) -> Self {
+        let definitions = checker.program.definitions;
+        Self {
+            checker,
+            steps: Vec::with_capacity(16),
+            issues: Vec::new(),
+            facts: Facts::default(),
+            container,
+            focus: Focus::on_resource(container, Some(definitions)),
+            contained: Vec::new(),
+            inside_contained: None,
+            bundle: None,
+            entry: None,
+            told_entry: None,
+            resource_at: (0, ""),
+            around: Vec::new(),
+            depth: 0,
+            n_base: 0,
+            definition: "",
+            ids: BTreeSet::new(),
+            base: Base::IsBeside,
+            is_echoing: false,
+            verdicts: FastMap::default(),
+            holder: container,
+            following: 0,
+            link_ids: None,
+            bundle_link_ids: None,
+        }
+    }
 }
 
 impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
@@ -365,11 +372,10 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         }
         let program: &'p Program<'p> = self.checker.program;
-        let host = Host::with_definitions(Some(program.definitions));
         let focus = self.focus.at(element);
         for &id in ids {
             let invariant = program.invariant(id);
-            match invariant.test.test(&host, &focus) {
+            match self.outcome(&invariant.test, &focus) {
                 Outcome::Holds => self.checker.tally.count_at(BASE_RULES.len() + id as usize, false),
                 Outcome::Fails => {
                     self.checker.tally.count_at(BASE_RULES.len() + id as usize, true);
