@@ -52,6 +52,11 @@ impl<'p: 'r, 'r> Walk<'_, 'p, 'r> {
             return;
         }
         let Some(data) = node.text("data") else { return };
+        if !data.is_empty() && data.trim().is_empty() {
+            self.checker.tally.count(BaseRule::Format, true);
+            self.find(issues::VAL_ATTACHMENT, || "expected data, found nothing but white space".to_owned());
+            return;
+        }
         if size.is_none() && hash.is_none() {
             return;
         }
